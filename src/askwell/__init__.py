@@ -1,0 +1,1 @@
+"""askwell: deep Bayesian active learning with images. Ask well, label less."""

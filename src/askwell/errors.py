@@ -1,0 +1,67 @@
+"""Every error askwell raises on purpose. A message says what was expected, what was found, and what to do.
+
+    AskwellError
+    ├── UsageError              the request is wrong; the command line exits with 2
+    │   ├── ShapeError          a tensor of the wrong shape or type (also a ValueError)
+    │   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
+    │   ├── SettingsError       a setting that is unknown or out of range
+    │   └── DatasetNotFoundError  the files of a named data set are nowhere to be found
+    ├── NotStochasticError      MC dropout was asked of a network without dropout
+    ├── NonFiniteError          a network's output or a score is NaN or infinite
+    ├── DatasetCorruptError     files do not match their published checksum
+    ├── CampaignBusyError       another process holds this campaign
+    └── CampaignStateError      a campaign's directory does not hold what it should
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AskwellError(Exception):
+    """Anything askwell refuses to do, in one sentence meant for a person."""
+
+
+class UsageError(AskwellError):
+    """The request itself is wrong; nothing was started."""
+
+
+class ShapeError(UsageError, ValueError):
+    """A tensor has another shape or type than the function takes."""
+
+
+class UnknownNameError(UsageError):
+    """A name is not in its table."""
+
+    def __init__(self, kind: str, found: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(found, names, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
+        super().__init__(f"there is no {kind} called {found!r}; {hint}")
+
+
+class SettingsError(UsageError):
+    """A setting is unknown, missing or out of range."""
+
+
+class DatasetNotFoundError(UsageError):
+    """The files of a named data set are not on this machine and could not be fetched."""
+
+
+class NotStochasticError(AskwellError):
+    """A network has no stochastic layer, so it has no posterior samples."""
+
+
+class NonFiniteError(AskwellError):
+    """A network's output or a score is NaN or infinite."""
+
+
+class DatasetCorruptError(AskwellError):
+    """The files of a data set differ from the published ones."""
+
+
+class CampaignBusyError(AskwellError):
+    """Another process is working on this campaign."""
+
+
+class CampaignStateError(AskwellError):
+    """A campaign's directory does not hold what it should."""
