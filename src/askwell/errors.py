@@ -5,6 +5,7 @@
     │   ├── ShapeError          a tensor of the wrong shape or type (also a ValueError)
     │   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
     │   ├── SettingsError       a setting that is unknown or out of range
+    │   ├── CampaignExistsError a directory already holds a campaign
     │   └── DatasetNotFoundError  the files of a named data set are nowhere to be found
     ├── NotStochasticError      MC dropout was asked of a network without dropout
     ├── NonFiniteError          a network's output or a score is NaN or infinite
@@ -14,7 +15,7 @@
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class AskwellError(Exception):
@@ -38,9 +39,22 @@ class UnknownNameError(UsageError):
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
         super().__init__(f"there is no {kind} called {found!r}; {hint}")
 
+    def __reduce__(self) -> tuple[Callable[[str], UsageError], tuple[str]]:
+        return (_unknown_name_again, (str(self),))  # a worker process sends it to its parent, which knows only the sentence
+
+
+def _unknown_name_again(message: str) -> "UnknownNameError":
+    error = UnknownNameError.__new__(UnknownNameError)
+    error.args = (message,)
+    return error
+
 
 class SettingsError(UsageError):
     """A setting is unknown, missing or out of range."""
+
+
+class CampaignExistsError(UsageError):
+    """A new campaign was to begin in a directory that holds one."""
 
 
 class DatasetNotFoundError(UsageError):
@@ -65,3 +79,7 @@ class CampaignBusyError(AskwellError):
 
 class CampaignStateError(AskwellError):
     """A campaign's directory does not hold what it should."""
+
+
+class WorkerDiedError(AskwellError):
+    """A worker process ended without saying why, as when the machine runs out of memory."""

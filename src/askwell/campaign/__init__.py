@@ -1,0 +1,1 @@
+"""The loop: fit -> score -> ask -> record, resumable after anything; and the table of strategies."""

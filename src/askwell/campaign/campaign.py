@@ -1,0 +1,250 @@
+"""A campaign: a directory that holds everything about one labelling effort and survives anything."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, final
+
+import torch
+from filelock import FileLock, Timeout
+
+from askwell.campaign.loop import run_rounds
+from askwell.campaign.settings import (
+    SETTINGS_FILE,
+    CampaignSettings,
+    check_settings,
+    common_settings,
+    made_with,
+    read_campaign_settings,
+    settings_as_toml,
+)
+from askwell.campaign.steps import Notify, Stage, Workspace
+from askwell.campaign.tables import curve_points, query_rows, write_tables
+from askwell.errors import CampaignBusyError, CampaignExistsError, CampaignStateError, SettingsError
+from askwell.learning.precision import resolve_device, resolve_precision
+from askwell.learning.recipe import Recipe
+from askwell.pool.datasets import load_dataset
+from askwell.pool.images import LabelledImages, Pool, as_labelled, as_pool
+from askwell.pool.oracle import Oracle
+from askwell.pool.splits import uniform_split
+from askwell.report.curves import CurvePoint
+from askwell.report.page import write_report
+from askwell.store.files import replace_file
+from askwell.store.store import CampaignStore
+
+
+@final
+class Campaign:
+    """One strategy on one pool. ``create`` begins a campaign, ``open`` takes one up again, ``run`` asks an oracle for the labels.
+
+    Everything is in ``directory``: campaign.toml (settings), campaign.db (items, queries, label events, metrics), models/, curve.csv,
+    queries.csv, report/. One process at a time may run it.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @classmethod
+    def create(
+        cls,
+        directory: str | Path,
+        *,
+        pool: object,
+        test: object,
+        recipe: Recipe | None = None,
+        strategy: str = "bald",
+        initial: int = 20,
+        query: int = 10,
+        seed: int = 0,
+        samples: int = 100,
+        validation: int = 0,
+        initial_set: Literal["balanced", "random"] = "balanced",
+        evaluation: Literal["mc_dropout", "point"] = "mc_dropout",
+    ) -> "Campaign":
+        """Begin a campaign in a new or empty directory.
+
+        pool      images to choose from: uint8 or float32 [N, height, width] or [N, channels, height, width], a map-style torch data
+                  set, or a Pool
+        test      labelled images to measure on: (images, labels), a map-style torch data set, or LabelledImages; its classes are the
+                  campaign's classes
+        The other arguments are those of LoopSettings, and the strategy is a name from ``askwell strategies``.
+
+        Raises CampaignExistsError when the directory holds a campaign, SettingsError or UnknownNameError for a setting, ShapeError
+        for images. Nothing is written before everything has been checked.
+        """
+        values = {
+            "recipe": recipe or Recipe(),
+            "strategy": strategy,
+            "initial": initial,
+            "query": query,
+            "seed": seed,
+            "samples": samples,
+            "validation": validation,
+            "initial_set": initial_set,
+            "evaluation": evaluation,
+        }
+        return cls.create_from(Path(directory), values, as_pool(pool), as_labelled(test))
+
+    @classmethod
+    def create_from(cls, directory: Path, values: Mapping[str, Any], pool: Pool, test: LabelledImages) -> "Campaign":
+        """Begin a campaign from settings as a mapping: those of CampaignSettings but what the images and the machine say."""
+        if (directory / SETTINGS_FILE).exists():
+            raise CampaignExistsError(
+                f"expected a new or empty directory, found a campaign in {directory}; resume it, or choose another directory."
+            )
+        recipe = resolved(check_settings(Recipe, values.get("recipe", {}), "the recipe"))
+        about = {
+            "recipe": recipe,
+            "classes": test.classes,
+            "image_shape": pool.image_shape,
+            "made_with": made_with(torch.get_num_threads()),
+        }
+        settings = check_settings(CampaignSettings, {**values, **about}, "the campaign")
+        _check_sizes(settings, pool, test)
+        directory.mkdir(parents=True, exist_ok=True)
+        text = settings_as_toml(settings)
+        replace_file(directory / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        return cls(_workspace(directory, settings, pool, test))
+
+    @classmethod
+    def open(
+        cls, directory: str | Path, *, pool: object = None, test: object = None, recipe: Recipe | None = None
+    ) -> "Campaign":
+        """Take up the campaign in a directory. A named data set is loaded again; other images, and a recipe whose network is your own
+        function, must be handed over again and be the same.
+
+        Raises CampaignStateError when there is no campaign, or the images or the recipe are others.
+        """
+        directory = Path(directory)
+        settings = read_campaign_settings(directory)
+        settings = settings.model_copy(update={"recipe": _same_recipe(settings.recipe, recipe, directory)})
+        resolve_device(settings.recipe.device)
+        if pool is None and test is None and settings.dataset is not None:
+            data = load_dataset(settings.dataset)
+            return cls(_workspace(directory, settings, data.pool, data.test))
+        if pool is None or test is None:
+            raise SettingsError(
+                f"the campaign in {directory} was created with images of your own; pass pool= and test= again to open it."
+            )
+        return cls(_workspace(directory, settings, as_pool(pool), as_labelled(test)))
+
+    @property
+    def directory(self) -> Path:
+        """Where everything is."""
+        return self._workspace.directory
+
+    @property
+    def settings(self) -> CampaignSettings:
+        """The settings, as campaign.toml has them."""
+        return self._workspace.settings
+
+    def run(self, oracle: Oracle, rounds: int, *, notify: Notify | None = None) -> None:
+        """Go on to round ``rounds`` (counted from 0, so rounds + 1 fits in all), asking the oracle; returns early when the pool is used up.
+
+        May be stopped at any moment, by Ctrl-C or by the power going: call it again and it goes on, with the same result.
+
+        Raises CampaignBusyError when another process runs this campaign, NonFiniteError for a network that yields NaN (the round is
+        not recorded).
+        """
+        with _locked(self.directory):
+            run_rounds(self._workspace, oracle, rounds, notify or _silence)
+
+    def curve(self) -> list[CurvePoint]:
+        """One point per committed round: labels, accuracy, nll, ece, auc and seconds."""
+        return curve_points(self._workspace)
+
+    def report(self) -> Path:
+        """Draw report/report.html and its figures from the committed rounds; returns the page's path."""
+        write_tables(self._workspace)
+        return write_report(
+            self.curve(),
+            query_rows(self._workspace),
+            self.directory / "report",
+            title=f"{self.settings.strategy}, seed {self.settings.seed}",
+            settings=common_settings([self.directory]),
+        )
+
+    def close(self) -> None:
+        """Close the database; the directory may then be copied, zipped or moved."""
+        self._workspace.store.close()
+
+    def __enter__(self) -> "Campaign":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def resolved(recipe: Recipe) -> Recipe:
+    """The recipe with "auto" replaced by what this machine has."""
+    device = resolve_device(recipe.device)
+    return recipe.model_copy(update={"device": device, "precision": resolve_precision(recipe.precision, device)})
+
+
+def _workspace(directory: Path, settings: CampaignSettings, pool: Pool, test: LabelledImages) -> Workspace:
+    """Open the store; write the items if a crash, or this being the first time, left it without."""
+    store = CampaignStore(directory / "campaign.db")
+    workspace = Workspace(directory, settings, pool, test, store)
+    if store.item_count() == 0:
+        reserved = uniform_split(len(pool), settings.validation, generator=workspace.generator("validation"))
+        store.add_items(pool.ids, reserved.tolist())
+    elif store.item_count() != len(pool):
+        raise CampaignStateError(
+            f"expected the {store.item_count()} items that the campaign in {directory} was created with, found {len(pool)}; "
+            "open it with the same images."
+        )
+    elif (difference := store.first_difference(pool.ids)) is not None:
+        position, stored, found = difference
+        raise CampaignStateError(
+            f"expected item {stored!r} at position {position} of the pool of {directory}, found {found!r}; "
+            "open it with the same images in the same order."
+        )
+    return workspace
+
+
+def _check_sizes(settings: CampaignSettings, pool: Pool, test: LabelledImages) -> None:
+    if test.images.image_shape != pool.image_shape:
+        raise SettingsError(
+            f"expected test images of the pool's shape {pool.image_shape}, found {test.images.image_shape}; resize them."
+        )
+    if settings.validation + settings.initial > len(pool):
+        raise SettingsError(
+            f"expected initial and validation labels to fit in the pool of {len(pool)} images, "
+            f"found {settings.initial} + {settings.validation}; ask for fewer."
+        )
+
+
+def _same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe:
+    """The stored recipe, with the given one's function put back where only its name could be written down."""
+    if given is None:
+        if ":" in str(stored.model):
+            raise SettingsError(
+                f"the campaign in {directory} trains your own network {stored.model}; pass recipe=Recipe(model=...) to open it."
+            )
+        return stored
+    same = given.model_copy(update={"device": stored.device, "precision": stored.precision})
+    if same.model_dump(mode="json") != stored.model_dump(mode="json"):
+        raise CampaignStateError(
+            f"expected the recipe that the campaign in {directory} was created with, found another; see its {SETTINGS_FILE}."
+        )
+    return same
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the campaign for this process; the operating system lets go of it however the process ends."""
+    lock = FileLock(directory / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CampaignBusyError(
+            f"another process is running the campaign in {directory}; wait for it, or stop it, and try again."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _silence(_: Stage) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,202 @@
+"""Strategies x seeds on one data set: every combination a campaign of its own, several at a time."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from askwell.campaign.campaign import Campaign
+from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
+from askwell.campaign.steps import Notify, Stage
+from askwell.errors import AskwellError, CampaignExistsError, SettingsError, WorkerDiedError
+from askwell.pool.datasets import Dataset, load_dataset
+
+POLL_SECONDS = 0.5
+
+
+class CampaignTask(NamedTuple):
+    """One campaign of an experiment: where, which strategy, which seed."""
+
+    directory: Path
+    strategy: str
+    seed: int
+    settings: ExperimentSettings
+
+
+class Standing(NamedTuple):
+    """How far an experiment is: rounds committed and to commit, and what is being done (empty when several run at once)."""
+
+    rounds_done: int
+    rounds_total: int
+    doing: str
+
+
+class Stopped(Exception):  # noqa: N818 - a signal between processes, not an error
+    """The parent asked this worker to stop."""
+
+
+def campaign_tasks(settings: ExperimentSettings, out: Path) -> list[CampaignTask]:
+    """DIR/<strategy>/seed-<n>, seed by seed, so that early results are already paired."""
+    return [
+        CampaignTask(out / strategy / f"seed-{seed}", strategy, seed, settings)
+        for seed in range(settings.seeds)
+        for strategy in settings.strategy
+    ]
+
+
+def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool) -> None:
+    """Refuse a directory that holds campaigns unless they are to be resumed, and resuming with other settings.
+
+    Raises CampaignExistsError or SettingsError; nothing has been touched then.
+    """
+    for task in campaign_tasks(settings, out):
+        if not (task.directory / SETTINGS_FILE).exists():
+            continue
+        if not resume:
+            raise CampaignExistsError(
+                f"expected a new or empty directory, found a campaign in {task.directory}; "
+                "add --resume to continue it, or choose another --out."
+            )
+        _check_same(task)
+
+
+def run_experiment(
+    settings: ExperimentSettings,
+    out: Path,
+    *,
+    workers: int,
+    threads: int,
+    notify: Callable[[Standing], None],
+) -> None:
+    """Run or continue every campaign of the experiment, ``workers`` at a time with ``threads`` torch threads each.
+
+    With one worker everything happens in this process. Raises what the first failing campaign raised, named; the others can be
+    resumed. Ctrl-C (KeyboardInterrupt) stops all of them, resumable.
+    """
+    tasks = campaign_tasks(settings, out)
+    if workers == 1:
+        _run_here(tasks, threads, notify)
+    else:
+        _run_in_workers(tasks, workers, threads, notify)
+
+
+def _check_same(task: CampaignTask) -> None:
+    stored = read_campaign_settings(task.directory)
+    wanted, found = task.settings.model_dump(mode="json"), stored.model_dump(mode="json")
+    different = [
+        name for name in wanted if name in found and name not in {"strategy", "recipe"} and wanted[name] != found[name]
+    ]
+    for name, value in wanted["recipe"].items():
+        resolved_here = name in {"device", "precision"} and value == "auto"
+        if value != found["recipe"][name] and not resolved_here:
+            different.append(f"recipe.{name}")
+    if different:
+        raise SettingsError(
+            f"expected the settings that the campaign in {task.directory} was begun with, found another {', '.join(different)}; "
+            "resume with the same settings, or choose another --out."
+        )
+
+
+def _rounds_committed(tasks: list[CampaignTask]) -> int:
+    """Counted from the curves, which are replaced whole after every round."""
+    done = 0
+    for task in tasks:
+        curve = task.directory / "curve.csv"
+        if curve.exists():
+            done += max(0, curve.read_bytes().count(b"\n") - 1)
+    return done
+
+
+def _run_here(tasks: list[CampaignTask], threads: int, notify: Callable[[Standing], None]) -> None:
+    total = sum(task.settings.rounds + 1 for task in tasks)
+    for task in tasks:
+        done = _rounds_committed(tasks)
+
+        def heard(stage: Stage, task: CampaignTask = task, done: int = done) -> None:
+            doing = (
+                f"{task.strategy}, seed {task.seed}, round {stage.round}: {stage.name} {stage.done / stage.total:4.0%}"
+            )
+            notify(Standing(min(total, done + stage.round), total, doing))
+
+        _run_task(task, threads, heard)
+    notify(Standing(total, total, ""))
+
+
+def _run_in_workers(tasks: list[CampaignTask], workers: int, threads: int, notify: Callable[[Standing], None]) -> None:
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    total = sum(task.settings.rounds + 1 for task in tasks)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(stop,)) as pool:
+        waiting: set[Future[None]] = {pool.submit(_run_in_worker, task, threads) for task in tasks}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+                notify(Standing(min(total, _rounds_committed(tasks)), total, ""))
+        except BrokenProcessPool:
+            raise WorkerDiedError(
+                "a worker process ended without a word, perhaps for want of memory; resume with fewer --workers."
+            ) from None
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(stop: Event) -> None:
+    """Leave Ctrl-C to the parent, listen to its stop, and end when the parent ends, however it ends."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+_stop: Event | None = None
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run_in_worker(task: CampaignTask, threads: int) -> None:
+    try:
+        _run_task(task, threads, _stop_if_asked)
+    except Stopped:
+        return
+
+
+def _stop_if_asked(_: Stage) -> None:
+    if _stop is not None and _stop.is_set():
+        raise Stopped
+
+
+def _run_task(task: CampaignTask, threads: int, notify: Notify) -> None:
+    """Create or open the task's campaign and run it to its last round; an error says which campaign it was."""
+    torch.set_num_threads(threads)
+    settings = task.settings
+    data = load_dataset(settings.dataset)
+    try:
+        with _create_or_open(task, data) as campaign:
+            campaign.run(data.oracle, settings.rounds, notify=notify)
+    except AskwellError as error:
+        error.args = (f"{task.strategy}, seed {task.seed}: {error}",)
+        raise
+
+
+def _create_or_open(task: CampaignTask, data: Dataset) -> Campaign:
+    if (task.directory / SETTINGS_FILE).exists():
+        return Campaign.open(task.directory, pool=data.pool, test=data.test)
+    values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
+    own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
+    return Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test)

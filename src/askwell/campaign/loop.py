@@ -1,0 +1,34 @@
+"""The loop, on one page: ask -> fit -> measure, round after round, with a data set or a person as the oracle.
+
+A round r begins with its query (round 0: the initial set), goes on with the answers, and ends with the fit on all labels so far.
+What comes next is read from the store alone, and each step commits whole or not at all: killed anywhere, the next call goes on where
+this one was, repeats no committed step, and arrives at the same numbers.
+"""
+
+from askwell.campaign.steps import Notify, Workspace, choose_initial, choose_next, fit_round
+from askwell.campaign.tables import write_tables
+from askwell.pool.oracle import Oracle
+from askwell.store.store import LabelEvent
+
+
+def run_rounds(workspace: Workspace, oracle: Oracle, rounds: int, notify: Notify) -> None:
+    """Go on until round ``rounds`` is committed or the pool is used up; ``rounds`` = 0 is the fit on the initial labels alone."""
+    store = workspace.store
+    write_tables(workspace)
+    while (round_number := store.rounds_done()) <= rounds:
+        if not store.has_query(round_number):
+            if round_number == 0:
+                choice = choose_initial(workspace, oracle)
+            else:
+                choice = choose_next(workspace, round_number, notify)
+            store.commit_query(round_number, choice.chosen, seconds=choice.seconds)
+        query = [asked for asked in store.asked() if asked.round == round_number]
+        if not query:
+            return
+        answered = store.labels()
+        open_items = [asked for asked in query if asked.position not in answered]
+        answers = oracle.answer([asked.id for asked in open_items])
+        events = zip(open_items, answers, strict=True)
+        store.record(round_number, [LabelEvent(asked.position, "label", label, "oracle") for asked, label in events])
+        store.commit_round(fit_round(workspace, round_number, notify))
+        write_tables(workspace)

@@ -1,0 +1,175 @@
+"""Everything a campaign or an experiment can be told, checked before work starts. Imports no torch."""
+
+import difflib
+import os
+import platform
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tomli_w
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from askwell.campaign.strategies import strategy_named
+from askwell.errors import CampaignStateError, SettingsError, UnknownNameError
+from askwell.learning.recipe import Recipe
+from askwell.pool.catalogue import DATASETS
+
+SETTINGS_FILE = "campaign.toml"
+
+
+def _known_strategy(name: str) -> str:
+    strategy_named(name)
+    return name
+
+
+def _known_dataset(name: str) -> str:
+    if name not in DATASETS:
+        raise UnknownNameError("data set", name, DATASETS)
+    return name
+
+
+StrategyName = Annotated[str, AfterValidator(_known_strategy)]
+DatasetName = Annotated[str, AfterValidator(_known_dataset)]
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class LoopSettings(BaseModel):
+    """What the loop needs to know, the same for every campaign of an experiment.
+
+    initial      labels to begin with; initial_set says whether as many of each class ("balanced", the paper's) or at random
+    query        how many items each round asks about
+    validation   items of the pool labelled at the start for tuning only; counted as labels, never trained on
+    samples      T, posterior samples when scoring and when evaluating
+    evaluation   how test images are predicted: "mc_dropout" (mean over samples) or "point" (weight scaling, as the paper's code)
+    memory_mb    memory that scoring may use for one chunk of the pool, in MiB
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    initial: int = Field(default=20, ge=1)
+    initial_set: Literal["balanced", "random"] = "balanced"
+    query: int = Field(default=10, ge=1)
+    validation: int = Field(default=0, ge=0)
+    samples: int = Field(default=100, ge=1)
+    evaluation: Literal["mc_dropout", "point"] = "mc_dropout"
+    memory_mb: int = Field(default=64, ge=1)
+    recipe: Recipe = Recipe()
+
+
+class MadeWith(BaseModel):
+    """The software and hardware a campaign was created with."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    askwell: str
+    torch: str
+    python: str
+    processor: str
+    threads: int
+
+
+class CampaignSettings(LoopSettings):
+    """campaign.toml: one strategy, one seed, with device and precision resolved; no dataset when the images are the user's own."""
+
+    dataset: DatasetName | None = None
+    strategy: StrategyName = "bald"
+    seed: int = Field(default=0, ge=0)
+    classes: tuple[str, ...] = Field(min_length=2)
+    image_shape: tuple[int, int, int]
+    made_with: MadeWith
+
+
+class ExperimentSettings(LoopSettings):
+    """The TOML that ``askwell run`` takes: strategies x seeds on a named data set. ``seeds = 3`` means 0, 1 and 2."""
+
+    dataset: DatasetName = "digits"
+    strategy: tuple[StrategyName, ...] = ("bald", "random")
+    seeds: int = Field(default=3, ge=1)
+    rounds: int = Field(default=20, ge=0)
+
+
+def made_with(threads: int) -> MadeWith:
+    """This software and this machine."""
+    return MadeWith(
+        askwell=version("askwell"),
+        torch=version("torch"),
+        python=platform.python_version(),
+        processor=f"{platform.machine()}, {os.cpu_count()} processors",
+        threads=threads,
+    )
+
+
+def check_settings(kind: type[Settings], values: Mapping[str, Any] | BaseModel, where: str) -> Settings:
+    """The settings that the values describe; SettingsError, in one sentence, for the first thing that is wrong with them."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _fields_at(kind, first["loc"][:-1])
+            near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known here are {', '.join(known)}."
+            raise SettingsError(f"there is no setting called {path!r} in {where}; {hint}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
+        setting = f"setting {path!r}" if path else "settings"
+        raise SettingsError(f"the {setting} of {where} cannot be used: {reason}{found}.") from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content; SettingsError when it is absent or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"expected a settings file at {path}, found none; check the path.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"expected TOML in {path}, found something else: {error}.") from None
+
+
+def read_campaign_settings(directory: Path) -> CampaignSettings:
+    """The settings of the campaign in a directory; CampaignStateError when there is none."""
+    path = directory / SETTINGS_FILE
+    if not path.is_file():
+        raise CampaignStateError(f"expected a campaign in {directory}, found no {SETTINGS_FILE}; check the path.")
+    return check_settings(CampaignSettings, read_toml(path), str(path))
+
+
+def settings_as_toml(settings: BaseModel) -> str:
+    """Settings as TOML; what is None is left out."""
+    return tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+
+
+def common_settings(directories: Sequence[Path]) -> dict[str, str]:
+    """What the campaigns in the directories (or below them) have in common, as text; "differs" where they do not agree."""
+    files = sorted(file for directory in directories for file in directory.rglob(SETTINGS_FILE))
+    tables = [
+        _flat(read_campaign_settings(file.parent).model_dump(exclude={"strategy", "seed"}, mode="json"))
+        for file in files
+    ]
+    names = dict.fromkeys(name for table in tables for name in table)
+    return {
+        name: values.pop() if len(values := {table.get(name, "") for table in tables}) == 1 else "differs"
+        for name in names
+    }
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        elif value is not None:
+            flat[prefix + name] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return flat
+
+
+def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        annotation = kind.model_fields[str(part)].annotation
+        assert isinstance(annotation, type), "only settings nest settings"
+        kind = annotation
+    return sorted(kind.model_fields)

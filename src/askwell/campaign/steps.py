@@ -1,0 +1,223 @@
+"""The loop's steps: choose the initial items, fit a round, choose the next query. Each reads the store and returns what to commit."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor, nn
+
+from askwell.acquisition import ACQUISITIONS
+from askwell.campaign.seeds import derive_seed
+from askwell.campaign.settings import CampaignSettings
+from askwell.campaign.strategies import strategy_named
+from askwell.errors import CampaignStateError, UnknownNameError
+from askwell.learning.randomness import seeded
+from askwell.learning.recipe import Recipe
+from askwell.learning.supervised import new_model
+from askwell.learning.tuning import LabelledBatch, fit_tuned, with_decay
+from askwell.pool.images import LabelledImages, Pool
+from askwell.pool.oracle import Oracle
+from askwell.pool.splits import balanced_split, uniform_split
+from askwell.posterior.mc_dropout import MCDropout
+from askwell.posterior.point import Point
+from askwell.scoring.evaluation import evaluate
+from askwell.scoring.local import Posterior, predict_log_probs, score_pool
+from askwell.selection import SELECTIONS
+from askwell.store.files import file_hash, replace_file
+from askwell.store.store import CampaignStore, RoundRecord
+
+MIB = 2**20
+
+
+class Stage(NamedTuple):
+    """Where a round is: "fit", "evaluate" or "score", with steps or items done and to do."""
+
+    round: int
+    name: str
+    done: int
+    total: int
+
+
+Notify = Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What every step works on: the campaign's directory, its settings, its images and its store."""
+
+    directory: Path
+    settings: CampaignSettings
+    pool: Pool
+    test: LabelledImages
+    store: CampaignStore
+
+    def generator(self, purpose: str, round_number: int = 0) -> torch.Generator:
+        """A generator for one purpose in one round, the same for every strategy of the seed."""
+        return torch.Generator().manual_seed(derive_seed(self.settings.seed, purpose, round_number))
+
+    def progress(self, notify: Notify, name: str, round_number: int) -> Callable[[int, int], None]:
+        """A progress callback (done, total) that says which stage of which round it is."""
+        return lambda done, total: notify(Stage(round_number, name, done, total))
+
+
+class Choice(NamedTuple):
+    """A round's query, best first, as (position, score), and the seconds that scoring took."""
+
+    chosen: list[tuple[int, float | None]]
+    seconds: float | None
+
+
+def choose_initial(workspace: Workspace, oracle: Oracle) -> Choice:
+    """Round 0: the reserved validation items and the initial set, which is balanced by the oracle's labels or drawn at random."""
+    settings, store = workspace.settings, workspace.store
+    pool = torch.tensor(store.positions("pool"), dtype=torch.int64)
+    generator = workspace.generator("initial")
+    count = min(settings.initial, len(pool))
+    if settings.initial_set == "balanced":
+        answers = oracle.answer([workspace.pool.ids[position] for position in map(int, pool)])
+        labels = torch.tensor(class_indices(answers, settings.classes), dtype=torch.int64)
+        drawn = balanced_split(labels, count, classes=len(settings.classes), generator=generator)
+    else:
+        drawn = uniform_split(len(pool), count, generator=generator)
+    chosen = [*pool[drawn].tolist(), *store.positions("validation")]
+    return Choice([(position, None) for position in chosen], seconds=None)
+
+
+def choose_next(workspace: Workspace, round_number: int, notify: Notify) -> Choice:
+    """Score every unasked item with the last round's network and select the round's query; empty when the pool is used up."""
+    settings = workspace.settings
+    positions = torch.tensor(workspace.store.unasked(), dtype=torch.int64)
+    if len(positions) == 0:
+        return Choice([], seconds=None)
+    strategy = strategy_named(settings.strategy)
+    generator = workspace.generator("selection", round_number)
+    began = time.perf_counter()
+    if strategy.posterior is None:
+        coin = torch.full((1, 1, 2), 0.5).log().expand(len(positions), 1, 2)
+        scores = ACQUISITIONS[strategy.acquisition](coin, generator=generator)
+    else:
+        scores = score_pool(
+            posterior_of(workspace, load_round(workspace, round_number - 1), strategy.posterior, round_number),
+            workspace.pool,
+            positions,
+            ACQUISITIONS[strategy.acquisition],
+            classes=len(settings.classes),
+            memory_bytes=settings.memory_mb * MIB,
+            progress=workspace.progress(notify, "score", round_number),
+        )
+    picked = SELECTIONS[strategy.selection](scores, settings.query, generator=generator)
+    chosen = zip(positions[picked].tolist(), scores[picked].tolist(), strict=True)
+    return Choice(list(chosen), seconds=time.perf_counter() - began)
+
+
+def fit_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundRecord:
+    """Fit the recipe's network to all labels so far, write its weights to disk, and measure it on the test images."""
+    settings = workspace.settings
+    train, validation = labelled_so_far(workspace, round_number)
+    recipe, start = _recipe_of_round(workspace, round_number)
+    began = time.perf_counter()
+    fitted = fit_tuned(
+        recipe,
+        train,
+        validation,
+        classes=len(settings.classes),
+        seed=derive_seed(settings.seed, "fit", round_number),
+        start=start,
+        progress=workspace.progress(notify, "fit", round_number),
+    )
+    seconds = time.perf_counter() - began
+    file = Path("models") / f"round-{round_number:04d}.safetensors"
+    (workspace.directory / "models").mkdir(exist_ok=True)
+    digest = replace_file(workspace.directory / file, partial(_save, fitted.model))
+    measured = evaluate(predict_test(workspace, fitted.model, round_number, notify), workspace.test.labels)
+    return RoundRecord(
+        round=round_number,
+        labels=len(train.labels) + len(validation.labels),
+        seconds_fit=seconds,
+        model_file=file.as_posix(),
+        model_hash=digest,
+        metrics={**measured._asdict(), "weight_decay": fitted.value},
+    )
+
+
+def predict_test(workspace: Workspace, model: nn.Module, round_number: int, notify: Notify) -> Tensor:
+    """Predictive log-probabilities [N, C] of the test images by the settings' way of evaluating."""
+    settings = workspace.settings
+    return predict_log_probs(
+        posterior_of(workspace, model, settings.evaluation, round_number),
+        workspace.test.images,
+        torch.arange(len(workspace.test.images)),
+        classes=len(settings.classes),
+        memory_bytes=settings.memory_mb * MIB,
+        progress=workspace.progress(notify, "evaluate", round_number),
+    )
+
+
+def labelled_so_far(workspace: Workspace, round_number: int) -> tuple[LabelledBatch, LabelledBatch]:
+    """The labelled training and validation images up to a round, in the order they were asked."""
+    labels = workspace.store.labels()
+    answered = [asked for asked in workspace.store.asked(up_to=round_number) if asked.position in labels]
+
+    def batch(role: str) -> LabelledBatch:
+        positions = [asked.position for asked in answered if asked.role == role]
+        indices = class_indices([labels[position] for position in positions], workspace.settings.classes)
+        images = workspace.pool.images(torch.tensor(positions, dtype=torch.int64))
+        return LabelledBatch(images, torch.tensor(indices, dtype=torch.int64))
+
+    return batch("pool"), batch("validation")
+
+
+def class_indices(names: Sequence[str], classes: Sequence[str]) -> list[int]:
+    """Class names as indices; UnknownNameError for a name that is not a class."""
+    index = {name: number for number, name in enumerate(classes)}
+    for name in names:
+        if name not in index:
+            raise UnknownNameError("class", name, classes)
+    return [index[name] for name in names]
+
+
+def posterior_of(workspace: Workspace, model: nn.Module, kind: str, round_number: int) -> Posterior:
+    """The network's MC-dropout posterior, or the network itself as a point."""
+    settings = workspace.settings
+    if kind == "point":
+        return Point(model, precision=settings.recipe.precision)
+    seed = derive_seed(settings.seed, "masks", round_number)
+    return MCDropout(model, samples=settings.samples, seed=seed, precision=settings.recipe.precision)
+
+
+def load_round(workspace: Workspace, round_number: int) -> nn.Module:
+    """The network of a committed round, from its file; CampaignStateError when the file is not what was committed."""
+    settings = workspace.settings
+    record = workspace.store.round_records()[round_number]
+    path = workspace.directory / record.model_file
+    if not path.is_file() or file_hash(path) != record.model_hash:
+        raise CampaignStateError(
+            f"expected the weights of round {round_number} in {path} as they were committed, found "
+            f"{'other content' if path.is_file() else 'no file'}; restore the campaign's directory from a backup."
+        )
+    device = torch.device(settings.recipe.device)
+    with seeded(0, device):  # the fresh weights are overwritten; the caller's random state is left alone
+        model = new_model(settings.recipe, settings.image_shape, len(settings.classes))
+    load_model(model, path)
+    return model.to(device).eval()
+
+
+def _recipe_of_round(workspace: Workspace, round_number: int) -> tuple[Recipe, dict[str, Tensor] | None]:
+    """The recipe with last round's weight decay between two tunings, and last round's weights for a warm start."""
+    recipe = workspace.settings.recipe
+    start = load_round(workspace, round_number - 1).state_dict() if recipe.warm_start and round_number > 0 else None
+    decay = recipe.weight_decay
+    if decay.tune and round_number % decay.tune_every != 0:
+        value = workspace.store.round_records()[round_number - 1].metrics["weight_decay"]
+        assert value is not None, "every round records its weight decay"
+        recipe = with_decay(recipe, value)
+    return recipe, start
+
+
+def _save(model: nn.Module, path: Path) -> None:
+    save_model(model, str(path))

@@ -1,0 +1,37 @@
+"""What networks there are, in one literal table. Importing this imports no torch."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from askwell.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ModelEntry(NamedTuple):
+    """One line about a network, and where its function lives ("module:function")."""
+
+    description: str
+    location: str
+
+
+MODELS: Mapping[str, ModelEntry] = {
+    "bcnn": ModelEntry(
+        "the paper's network: 2 convolutions 32@4x4, dense 128, dropout .25 and .5 before the dense layers",
+        "askwell.models.bcnn:bcnn",
+    ),
+    "bcnn_full": ModelEntry(
+        "the same with dropout .25 before each convolution too (dropout before every weight layer)",
+        "askwell.models.bcnn:bcnn_full",
+    ),
+}
+
+
+def model_function(name: str) -> "Callable[[tuple[int, int, int], int], nn.Module]":
+    """The function (image_shape, classes) -> nn.Module of that name; UnknownNameError offers the nearest names."""
+    if name not in MODELS:
+        raise UnknownNameError("model", name, MODELS)
+    module, _, function = MODELS[name].location.partition(":")
+    return getattr(importlib.import_module(module), function)

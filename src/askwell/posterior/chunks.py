@@ -1,0 +1,93 @@
+"""Images through a network in chunks of one fixed length, so that no result depends on how the caller cut the pool.
+
+Matrix products round differently for different numbers of rows; with every chunk of the same length, the last one padded, an image's
+numbers depend on the image alone.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from askwell.errors import SettingsError, ShapeError, UnknownNameError
+from askwell.probability import LogProbs
+
+BATCH = 128
+PRECISIONS = ("fp32", "bf16")
+
+Images = Float[Tensor, " N *image"]  # N channels height width, or any other shape that the network takes
+Passes = Callable[[Tensor], Iterable[Tensor]]  # a chunk [B, ...] -> T outputs [B, C]
+
+
+@dataclass(frozen=True)
+class Chunking:
+    """Where and how a network runs: its device and type, the number of images in a chunk, the precision of its arithmetic."""
+
+    device: torch.device
+    dtype: torch.dtype
+    batch: int
+    precision: str
+
+    @classmethod
+    def of(cls, network: nn.Module, *, batch: int, precision: str) -> "Chunking":
+        """On the network's device and in its type. Raises SettingsError or UnknownNameError for a wrong batch or precision."""
+        if precision not in PRECISIONS:
+            raise UnknownNameError("precision", precision, PRECISIONS)
+        if batch < 1:
+            raise SettingsError(f"expected a batch of at least 1 image, found {batch}; leave it out to take {BATCH}.")
+        tensors = (tensor for tensor in chain(network.parameters(), network.buffers()) if tensor.is_floating_point())
+        first = next(tensors, torch.empty(0))
+        return cls(first.device, first.dtype, batch, precision)
+
+    def log_probs(self, images: Images, passes: Passes) -> LogProbs:
+        """Run ``passes`` over every chunk and take the log-softmax, in float32, or in float64 if the logits are.
+
+        Raises ShapeError for anything but logits [B, C] with C >= 2.
+        """
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return torch.cat(
+                [
+                    _log_softmax(passes(self.chunk(part, self.batch)), self.batch)[: len(part)]
+                    for part in images.split(self.batch)
+                ]
+            )
+
+    def chunk(self, images: Images, length: int) -> Float[Tensor, " B *image"]:
+        """A copy on the network's device, padded with the last image to this length."""
+        padded = torch.empty((length, *images.shape[1:]), dtype=self.dtype, device=self.device)
+        padded[: len(images)] = images  # always a copy: its memory is aligned alike, wherever the images lie
+        padded[len(images) :] = images[-1]
+        return padded
+
+
+def check_images(images: Images) -> None:
+    """Raise ShapeError for anything but floating images [N, ...] with N >= 1."""
+    if images.ndim < 2 or not images.is_floating_point() or len(images) == 0:
+        raise ShapeError(
+            f"expected at least one floating image in a tensor [N, channels, height, width], "
+            f"found {images.dtype} {list(images.shape)}; convert integers to [0, 1] first, and skip empty chunks."
+        )
+
+
+def check_logits(output: Any, batch: int) -> Tensor:
+    """The network's output, or ShapeError if it is not floating logits [batch, C] with C >= 2."""
+    if not isinstance(output, Tensor):
+        raise ShapeError(
+            f"expected a network that returns a tensor of logits [N, C], found {type(output).__name__}; "
+            "wrap it in a module that returns the logits alone, and switch auxiliary outputs off (aux_logits=False)."
+        )
+    if output.ndim != 2 or len(output) != batch or output.shape[1] < 2 or not output.is_floating_point():
+        raise ShapeError(
+            f"expected a network that returns floating logits [N, C] with at least 2 classes, "
+            f"found {output.dtype} {list(output.shape)} for {batch} images; give it a classification head."
+        )
+    return output
+
+
+def _log_softmax(outputs: Iterable[Tensor], batch: int) -> LogProbs:
+    logits = torch.stack([check_logits(output, batch) for output in outputs], dim=1)
+    return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(dim=-1)

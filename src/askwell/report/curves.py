@@ -1,0 +1,318 @@
+"""Learning curves as numbers: their files, how many labels a target needed, areas, and the accuracy at the end.
+
+A target that was not reached is censored (None here, ">1000" in print), never dropped. Nothing here is an interval or a test.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from askwell.errors import CampaignStateError, NonFiniteError, SettingsError, ShapeError, UsageError
+from askwell.report.csv_files import count, fraction, number, read_rows, text, write_rows
+
+BASELINE = "random"
+DEFAULT_TARGETS = (0.80, 0.90, 0.95, 0.98, 0.99)
+
+_CURVE_PARSERS = {
+    "strategy": text,
+    "seed": count,
+    "round": count,
+    "labels": count,
+    "accuracy": fraction,
+    "nll": number,
+    "ece": fraction,
+    "auc": fraction,
+    "seconds_fit": number,
+    "seconds_score": number,
+}
+_QUERY_PARSERS = {
+    "strategy": text,
+    "seed": count,
+    "round": count,
+    "rank": count,
+    "id": text,
+    "label": text,
+    "score": number,
+}
+CURVE_COLUMNS = tuple(_CURVE_PARSERS)
+QUERY_COLUMNS = tuple(_QUERY_PARSERS)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One round of one run: labels the learner saw, errors as fractions, nll in nats, times in seconds; None where undefined."""
+
+    strategy: str
+    seed: int
+    round: int
+    labels: int
+    accuracy: float | None = None
+    nll: float | None = None
+    ece: float | None = None
+    auc: float | None = None
+    seconds_fit: float | None = None
+    seconds_score: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in CURVE_COLUMNS[4:]:
+            value = getattr(self, name)
+            if value is not None and math.isnan(value):
+                raise NonFiniteError(
+                    f"{name} of round {self.round}: expected a number, or None where undefined, found NaN."
+                )
+
+
+@dataclass(frozen=True)
+class QueryRow:
+    """One image that was asked: its rank within the round (0 first), the answer, and its score or None where the strategy has none."""
+
+    strategy: str
+    seed: int
+    round: int
+    rank: int
+    id: str
+    label: str
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Accuracy against labels, of one seed or the mean over seeds; labels ascend without repeats, accuracy is a fraction."""
+
+    labels: tuple[int, ...]
+    accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LabelsRow:
+    """How many labels one strategy needed for one target; None = not reached (censored), or no random arm to compare with.
+
+    ``mean_*`` are crossings of the mean curve over seeds, followed up to ``mean_max_labels`` (None where the seeds share no labels
+    count); ``median_*`` are medians over the seeds' own crossings, every seed followed up to ``max_labels`` at least. ``*_ratio`` is
+    this strategy's mean crossing over random's: 0.4 means 40 % of random's labels.
+    """
+
+    strategy: str
+    target: float
+    seeds: int
+    max_labels: int
+    mean_max_labels: int | None
+    mean_first: int | None
+    mean_sustained: int | None
+    median_first: float | None
+    median_sustained: float | None
+    first_ratio: float | None
+    sustained_ratio: float | None
+
+
+@dataclass(frozen=True)
+class FinalAccuracy:
+    """Accuracy (a fraction) at each seed's last measured round, the labels there, and the mean over seeds."""
+
+    mean: float
+    per_seed: Mapping[int, float]
+    labels: Mapping[int, int]
+
+
+def write_curve(path: Path, points: Iterable[CurvePoint]) -> None:
+    """Replace curve.csv atomically; NonFiniteError for NaN, UsageError for a value its column does not take."""
+    write_rows(path, _CURVE_PARSERS, ([getattr(point, name) for name in CURVE_COLUMNS] for point in points))
+
+
+def read_curve(path: Path) -> list[CurvePoint]:
+    """The points of curve.csv, exactly as written; CampaignStateError names file, line, expected and found."""
+    points = [CurvePoint(**row) for row in read_rows(path, _CURVE_PARSERS)]
+    if repeat := _repeated(points):
+        raise CampaignStateError(
+            f"{path}: expected each round once, found twice {repeat}; put back a copy of the file."
+        )
+    return points
+
+
+def write_queries(path: Path, rows: Iterable[QueryRow]) -> None:
+    """Replace queries.csv atomically; NonFiniteError for NaN, UsageError for a value its column does not take."""
+    write_rows(path, _QUERY_PARSERS, ([getattr(row, name) for name in QUERY_COLUMNS] for row in rows))
+
+
+def read_queries(path: Path) -> list[QueryRow]:
+    """The rows of queries.csv, exactly as written; CampaignStateError names file, line, expected and found."""
+    return [QueryRow(**row) for row in read_rows(path, _QUERY_PARSERS)]
+
+
+def first_crossing(labels: Sequence[int], accuracy: Sequence[float], target: float) -> int | None:
+    """The smallest labels count at which accuracy >= target; None = not reached. ShapeError for lists of unequal length."""
+    _check_lengths(labels, accuracy)
+    return min((n for n, value in zip(labels, accuracy, strict=True) if value >= target), default=None)
+
+
+def sustained_crossing(labels: Sequence[int], accuracy: Sequence[float], target: float) -> int | None:
+    """The smallest labels count from which on accuracy never falls below target again; None = the curve ends below it.
+
+    Raises ShapeError for lists of unequal length.
+    """
+    _check_lengths(labels, accuracy)
+    below = max((n for n, value in zip(labels, accuracy, strict=True) if value < target), default=-1)
+    return min((n for n in labels if n > below), default=None)
+
+
+def area_under_curve(labels: Sequence[int], accuracy: Sequence[float]) -> float | None:
+    """Mean accuracy over the labels range: the trapezoid's area divided by the range; None for fewer than two labels counts.
+
+        A = 1 / (n_K - n_0)  sum_k (n_k - n_(k-1)) (a_k + a_(k-1)) / 2
+
+    Areas compare only over the same range. Raises ShapeError for lists of unequal length.
+    """
+    _check_lengths(labels, accuracy)
+    order = np.argsort(labels, kind="stable")
+    x, y = np.asarray(labels, dtype=float)[order], np.asarray(accuracy, dtype=float)[order]
+    if len(x) == 0 or x[-1] == x[0]:
+        return None
+    return float(np.trapezoid(y, x) / (x[-1] - x[0]))
+
+
+def curves_by_strategy(points: Iterable[CurvePoint]) -> dict[str, dict[int, Curve]]:
+    """Strategy -> seed -> curve, of the points whose accuracy is defined; strategies in order of appearance, seeds ascending.
+
+    Where several rounds have the same labels count, the last one speaks. Raises UsageError if a round occurs twice.
+    """
+    points = list(points)
+    if repeat := _repeated(points):
+        raise UsageError(f"expected each round of a run once, found twice {repeat}; give each campaign once.")
+    values: dict[str, dict[int, dict[int, float]]] = {}
+    for point in sorted(points, key=lambda point: point.round):
+        if point.accuracy is not None:
+            values.setdefault(point.strategy, {}).setdefault(point.seed, {})[point.labels] = point.accuracy
+    return {
+        name: {seed: _curve(values[name][seed]) for seed in sorted(values[name])}
+        for name in dict.fromkeys(point.strategy for point in points)
+        if name in values
+    }
+
+
+def common_labels(curves: Mapping[int, Curve]) -> list[int]:
+    """The labels counts that every seed's curve has, ascending."""
+    return sorted(set.intersection(*(set(curve.labels) for curve in curves.values()))) if curves else []
+
+
+def accuracies_at(curves: Mapping[int, Curve], labels: int) -> list[float]:
+    """Every seed's accuracy at a labels count that all have, in the order of the seeds."""
+    return [curve.accuracy[curve.labels.index(labels)] for curve in curves.values()]
+
+
+def mean_curve(curves: Mapping[int, Curve]) -> Curve:
+    """The mean over seeds at the labels counts common to all; rounded to 12 digits, so that a mean of exactly 0.95 reaches 0.95."""
+    labels = common_labels(curves)
+    return Curve(tuple(labels), tuple(_mean(accuracies_at(curves, n)) for n in labels))
+
+
+def labels_table(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> list[LabelsRow]:
+    """Labels needed, target by target and within it strategy by strategy; SettingsError for a target outside (0, 1]."""
+    _check_targets(targets)
+    curves = curves_by_strategy(points)
+    means = {name: mean_curve(seeds) for name, seeds in curves.items()}
+    return [_labels_row(name, target, curves[name], means) for target in targets for name in curves]
+
+
+def shown_targets(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> tuple[float, ...]:
+    """The targets worth a row, ascending: some curve starts below them, and at most one of them is reached by no strategy.
+
+    Raises SettingsError for a target outside (0, 1].
+    """
+    _check_targets(targets)
+    points = list(points)
+    starts = [curve.accuracy[0] for seeds in curves_by_strategy(points).values() for curve in seeds.values()]
+    above = sorted({target for target in targets if any(start < target for start in starts)})
+    rows = labels_table(points, above)
+    reached = {row.target for row in rows if row.mean_first is not None or row.median_first is not None}
+    return tuple(above[: sum(target in reached for target in above) + 1])
+
+
+def areas(points: Iterable[CurvePoint]) -> dict[str, dict[int, float | None]]:
+    """Strategy -> seed -> normalised area under the learning curve (see ``area_under_curve``)."""
+    return {
+        name: {seed: area_under_curve(curve.labels, curve.accuracy) for seed, curve in seeds.items()}
+        for name, seeds in curves_by_strategy(points).items()
+    }
+
+
+def final_accuracies(points: Iterable[CurvePoint]) -> dict[str, FinalAccuracy]:
+    """Strategy -> accuracy at the end, per seed and mean."""
+    final: dict[str, FinalAccuracy] = {}
+    for name, seeds in curves_by_strategy(points).items():
+        per_seed = {seed: curve.accuracy[-1] for seed, curve in seeds.items()}
+        labels = {seed: curve.labels[-1] for seed, curve in seeds.items()}
+        final[name] = FinalAccuracy(_mean(list(per_seed.values())), per_seed, labels)
+    return final
+
+
+def _labels_row(strategy: str, target: float, curves: Mapping[int, Curve], means: Mapping[str, Curve]) -> LabelsRow:
+    mean, first, sustained = means[strategy], *_crossings(means[strategy], target)
+    random = _crossings(means[BASELINE], target) if BASELINE in means and strategy != BASELINE else (None, None)
+    own = [_crossings(curve, target) for curve in curves.values()]
+    return LabelsRow(
+        strategy=strategy,
+        target=target,
+        seeds=len(curves),
+        max_labels=min(curve.labels[-1] for curve in curves.values()),
+        mean_max_labels=mean.labels[-1] if mean.labels else None,
+        mean_first=first,
+        mean_sustained=sustained,
+        median_first=_censored_median([pair[0] for pair in own]),
+        median_sustained=_censored_median([pair[1] for pair in own]),
+        first_ratio=_ratio(first, random[0]),
+        sustained_ratio=_ratio(sustained, random[1]),
+    )
+
+
+def _crossings(curve: Curve, target: float) -> tuple[int | None, int | None]:
+    return (
+        first_crossing(curve.labels, curve.accuracy, target),
+        sustained_crossing(curve.labels, curve.accuracy, target),
+    )
+
+
+def _censored_median(crossings: Sequence[int | None]) -> float | None:
+    """The median with "not reached" as infinity; None if it is infinite."""
+    median = statistics.median(math.inf if value is None else float(value) for value in crossings)
+    return None if math.isinf(median) else median
+
+
+def _ratio(labels: int | None, baseline: int | None) -> float | None:
+    return labels / baseline if labels is not None and baseline else None
+
+
+def _curve(accuracy: Mapping[int, float]) -> Curve:
+    labels = sorted(accuracy)
+    return Curve(tuple(labels), tuple(accuracy[n] for n in labels))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(math.fsum(values) / len(values), 12)
+
+
+def _repeated(points: Iterable[CurvePoint]) -> str:
+    """The first round that occurs a second time, in words, or nothing."""
+    seen: set[tuple[str, int, int]] = set()
+    for point in points:
+        key = (point.strategy, point.seed, point.round)
+        if key in seen:
+            return f"strategy {point.strategy!r}, seed {point.seed}, round {point.round}"
+        seen.add(key)
+    return ""
+
+
+def _check_lengths(labels: Sequence[int], accuracy: Sequence[float]) -> None:
+    if len(labels) != len(accuracy):
+        raise ShapeError(f"expected one accuracy per labels count, found {len(accuracy)} for {len(labels)} counts.")
+
+
+def _check_targets(targets: Sequence[float]) -> None:
+    for target in targets:
+        if not 0.0 < target <= 1.0:
+            raise SettingsError(
+                f"expected targets as fractions above 0 and up to 1, found {target}; write 0.95 for 95 %."
+            )

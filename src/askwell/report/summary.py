@@ -1,0 +1,79 @@
+"""From directories of campaigns to one table, one figure and one page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from askwell.errors import UsageError
+from askwell.report.curves import (
+    DEFAULT_TARGETS,
+    CurvePoint,
+    QueryRow,
+    curves_by_strategy,
+    labels_table,
+    read_curve,
+    read_queries,
+    shown_targets,
+    write_curve,
+    write_queries,
+)
+from askwell.report.page import text_table, write_report
+from askwell.report.wording import caution, labels_saved
+
+CURVE_FILE = "curve.csv"
+QUERIES_FILE = "queries.csv"
+
+
+class Summary(NamedTuple):
+    """What a terminal shows: the labels table (header, rows), sentences about it, and the files that were written."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    sentences: Sequence[str]
+    files: Sequence[Path]
+
+
+def summarise(
+    directories: Sequence[Path],
+    out: Path,
+    *,
+    title: str,
+    settings: Mapping[str, str],
+    targets: Sequence[float] = DEFAULT_TARGETS,
+) -> Summary:
+    """Gather the curves and queries of every campaign in the directories and write report.html, figures and both tables to ``out``.
+
+    Raises UsageError when there is no campaign with a committed round, or the same strategy and seed occurs twice.
+    """
+    points, queries = gather(directories)
+    out.mkdir(parents=True, exist_ok=True)
+    write_curve(out / CURVE_FILE, points)
+    write_queries(out / QUERIES_FILE, queries)
+    page = write_report(points, queries, out, title=title, targets=targets, settings=settings)
+    rows = labels_table(points, shown_targets(points, targets))
+    header, *cells = text_table(rows)
+    sentences = [f"{strategy}: {sentence}" for strategy, sentence in labels_saved(rows)]
+    note = caution(curves_by_strategy(points)) if points else ""
+    figures = [path for path in (out / "learning_curves.png", out / "learning_curves.svg") if path.exists()]
+    return Summary(header, cells, [*sentences, *([note] if note else [])], [page, *figures])
+
+
+def gather(directories: Sequence[Path]) -> tuple[list[CurvePoint], list[QueryRow]]:
+    """All curve points and query rows below the directories; a report's own merged tables are not read again."""
+    found = [file for directory in directories for file in curve_files(directory)]
+    points = [point for file in found for point in read_curve(file)]
+    if not points:
+        names = ", ".join(str(directory) for directory in directories)
+        raise UsageError(f"expected campaigns with at least one finished round in {names}, found none; check the path.")
+    queries = [
+        row
+        for file in found
+        if (file.parent / QUERIES_FILE).exists()
+        for row in read_queries(file.parent / QUERIES_FILE)
+    ]
+    return points, queries
+
+
+def curve_files(directory: Path) -> list[Path]:
+    """The curve.csv of every campaign in the directory or below it, in a fixed order."""
+    return sorted(file for file in directory.rglob(CURVE_FILE) if file.parent.name != "report")

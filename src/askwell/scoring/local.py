@@ -1,0 +1,115 @@
+"""Stream a pool through a posterior in chunks of a stated memory; only O(N) scalars are kept."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from askwell.errors import NonFiniteError
+from askwell.pool.images import Pool, as_float
+from askwell.probability import LogProbs, Scores, log_mean_exp
+
+MEMORY_BYTES = 64 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
+BYTES_PER_LOG_PROB = 4 + 3 * 8  # log_probs in fp32, and about three float64 tensors of the same shape while scoring
+BYTES_PER_PIXEL = 1 + 4  # as stored, and as the network takes it
+
+Progress = Callable[[int, int], None]  # items done, items in all
+
+
+class Posterior(Protocol):
+    """Anything that turns images into log_probs [N, T, C]."""
+
+    @property
+    def samples(self) -> int:
+        """T, the number of posterior samples."""
+        ...
+
+    def log_probs(self, images: Float[Tensor, "N channels height width"]) -> LogProbs:
+        """Log-softmax outputs of every posterior sample for every image."""
+        ...
+
+
+class Chunk(NamedTuple):
+    """Consecutive entries ``start:stop`` of the positions being streamed, and their log_probs."""
+
+    start: int
+    stop: int
+    log_probs: LogProbs
+
+
+def chunk_items(image_shape: tuple[int, int, int], *, samples: int, classes: int, memory_bytes: int) -> int:
+    """How many items fit the memory at once; at least 1."""
+    channels, height, width = image_shape
+    per_item = samples * classes * BYTES_PER_LOG_PROB + channels * height * width * BYTES_PER_PIXEL
+    return max(1, memory_bytes // per_item)
+
+
+def stream_log_probs(
+    posterior: Posterior,
+    pool: Pool,
+    positions: Int[Tensor, " N"],
+    *,
+    classes: int,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+) -> Iterator[Chunk]:
+    """Yield the log_probs of the pool's items at ``positions``, chunk by chunk, in their order.
+
+    Raises NonFiniteError, naming the items, where the network's output is NaN.
+    """
+    size = chunk_items(pool.image_shape, samples=posterior.samples, classes=classes, memory_bytes=memory_bytes)
+    for start in range(0, len(positions), size):
+        part = positions[start : start + size]
+        log_probs = posterior.log_probs(as_float(pool.images(part)))
+        _refuse_nan(log_probs, pool, part)
+        yield Chunk(start, start + len(part), log_probs)
+        if progress is not None:
+            progress(start + len(part), len(positions))
+
+
+def score_pool(
+    posterior: Posterior,
+    pool: Pool,
+    positions: Int[Tensor, " N"],
+    acquisition: Callable[[LogProbs], Scores],
+    *,
+    classes: int,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+) -> Scores:
+    """The acquisition function's scores [N] of the pool's items at ``positions``, in float64 on the CPU."""
+    scores = torch.empty(len(positions), dtype=torch.float64)
+    stream = stream_log_probs(posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress)
+    for chunk in stream:
+        scores[chunk.start : chunk.stop] = acquisition(chunk.log_probs)
+    return scores
+
+
+def predict_log_probs(
+    posterior: Posterior,
+    pool: Pool,
+    positions: Int[Tensor, " N"],
+    *,
+    classes: int,
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
+) -> Float[Tensor, "N C"]:
+    """log of the predictive distribution, the mean over posterior samples, of each item, in float64 on the CPU."""
+    predictive = torch.empty(len(positions), classes, dtype=torch.float64)
+    stream = stream_log_probs(posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress)
+    for chunk in stream:
+        predictive[chunk.start : chunk.stop] = log_mean_exp(chunk.log_probs.double())
+    return predictive
+
+
+def _refuse_nan(log_probs: LogProbs, pool: Pool, positions: Int[Tensor, " n"]) -> None:
+    broken = log_probs.isnan().flatten(1).any(dim=1).nonzero().flatten()
+    if len(broken):
+        first = pool.ids[int(positions[int(broken[0])])]
+        others = f" and {len(broken) - 1} more of its chunk" if len(broken) > 1 else ""
+        raise NonFiniteError(
+            f"expected finite outputs, found NaN for item {first!r}{others}; nothing was recorded for this round. "
+            "Check the network for divisions by zero and the recipe's learning_rate."
+        )

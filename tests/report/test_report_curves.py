@@ -1,0 +1,225 @@
+"""Crossings, areas and tables against values worked out by hand and against the definitions."""
+
+import dataclasses
+import math
+import statistics
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askwell.errors import NonFiniteError, SettingsError, ShapeError, UsageError
+from askwell.report.curves import (
+    CURVE_COLUMNS,
+    DEFAULT_TARGETS,
+    QUERY_COLUMNS,
+    Curve,
+    CurvePoint,
+    QueryRow,
+    area_under_curve,
+    areas,
+    curves_by_strategy,
+    final_accuracies,
+    first_crossing,
+    labels_table,
+    mean_curve,
+    shown_targets,
+    sustained_crossing,
+)
+from askwell.report.intervals import mean_interval
+
+
+def curve(strategy: str, seed: int, values: dict[int, float | None]) -> list[CurvePoint]:
+    return [CurvePoint(strategy, seed, i, n, value) for i, (n, value) in enumerate(values.items())]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "first", "sustained"),
+    [
+        ([0.5, 0.7, 0.9, 0.95], 30, 30),
+        ([0.5, 0.9, 0.8, 0.95], 20, 40),  # falls back once
+        ([0.5, 0.9, 0.95, 0.8], 20, None),  # falls back at the end
+        ([0.5, 0.6, 0.7, 0.8999], None, None),
+        ([0.9, 0.91, 0.92, 0.93], 10, 10),  # reached at the start
+        ([0.95, 0.5, 0.6, 0.9], 10, 40),
+    ],
+)
+def test_crossings_by_hand(accuracy: list[float], first: int | None, sustained: int | None) -> None:
+    labels = [10, 20, 30, 40]
+    assert first_crossing(labels, accuracy, 0.9) == first
+    assert sustained_crossing(labels, accuracy, 0.9) == sustained
+    # the order in which the points are given does not matter
+    assert first_crossing(labels[::-1], accuracy[::-1], 0.9) == first
+    assert sustained_crossing(labels[::-1], accuracy[::-1], 0.9) == sustained
+
+
+def test_crossings_of_no_curve_and_of_unequal_lists() -> None:
+    assert first_crossing([], [], 0.9) is None
+    assert sustained_crossing([], [], 0.9) is None
+    for function in (first_crossing, sustained_crossing):
+        with pytest.raises(ShapeError, match="found 1 for 2"):
+            function([10, 20], [0.5], 0.9)
+    with pytest.raises(ShapeError):
+        area_under_curve([10, 20], [0.5])
+
+
+CURVES = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12)
+
+
+@given(CURVES, st.floats(0.01, 1.0))
+def test_crossings_obey_their_definitions(accuracy: list[float], target: float) -> None:
+    labels = [10 * (i + 1) for i in range(len(accuracy))]
+    first = first_crossing(labels, accuracy, target)
+    sustained = sustained_crossing(labels, accuracy, target)
+    assert (first or math.inf) <= (sustained or math.inf)
+    at = dict(zip(labels, accuracy, strict=True))
+    if first is None:
+        assert max(accuracy) < target
+    else:
+        assert at[first] >= target
+        assert all(at[n] < target for n in labels if n < first)
+    if sustained is None:
+        assert accuracy[-1] < target
+    else:
+        assert all(at[n] >= target for n in labels if n >= sustained)
+        assert sustained == labels[0] or at[sustained - 10] < target
+
+
+@given(CURVES.filter(lambda values: len(values) > 1))
+def test_area_is_a_mean_accuracy(accuracy: list[float]) -> None:
+    labels = [7 * i * i + 3 for i in range(len(accuracy))]
+    area = area_under_curve(labels, accuracy)
+    total = sum((labels[i + 1] - labels[i]) * (accuracy[i + 1] + accuracy[i]) / 2 for i in range(len(labels) - 1))
+    assert area == pytest.approx(total / (labels[-1] - labels[0]))
+    assert min(accuracy) - 1e-12 <= area <= max(accuracy) + 1e-12
+
+
+def test_area_by_hand() -> None:
+    # (10 * 0.6 + 20 * 0.8) / 30
+    assert area_under_curve([10, 20, 40], [0.5, 0.7, 0.9]) == pytest.approx(22 / 30)
+    assert area_under_curve([10], [0.5]) is None
+    points = curve("bald", 0, {10: 0.5, 20: 0.7}) + curve("bald", 1, {10: 0.4})
+    assert areas(points) == {"bald": {0: pytest.approx(0.6), 1: None}}
+
+
+def test_mean_curve_uses_the_labels_common_to_all_seeds() -> None:
+    points = curve("bald", 0, {10: 0.5, 20: 0.94, 30: 0.98}) + curve("bald", 1, {10: 0.6, 15: 0.1, 20: 0.96})
+    assert mean_curve(curves_by_strategy(points)["bald"]) == Curve((10, 20), (0.55, 0.95))
+    (row,) = labels_table(points, [0.95])
+    assert (row.mean_first, row.mean_sustained, row.mean_max_labels, row.max_labels) == (20, 20, 20, 20)
+    assert (row.median_first, row.median_sustained) == (25.0, 25.0)  # 30 and 20
+
+
+def test_seeds_without_common_labels_have_no_mean_curve() -> None:
+    (row,) = labels_table(curve("bald", 0, {10: 0.5, 30: 0.98}) + curve("bald", 1, {11: 0.6, 21: 0.96}), [0.95])
+    assert (row.mean_first, row.mean_sustained, row.mean_max_labels) == (None, None, None)
+    assert (row.median_first, row.max_labels) == (25.5, 21)
+
+
+@pytest.mark.parametrize(
+    ("ends", "median"),
+    [
+        ([0.9, 0.9, 0.5], 20.0),  # one of three censored: the median is a number
+        ([0.9, 0.5, 0.5], None),  # two of three: it is censored
+        ([0.9, 0.5], None),  # the mean of 20 and infinity
+        ([0.5], None),
+    ],
+)
+def test_median_counts_censored_seeds_as_infinite(ends: list[float], median: float | None) -> None:
+    points = [p for seed, end in enumerate(ends) for p in curve("bald", seed, {10: 0.3, 20: end})]
+    (row,) = labels_table(points, [0.8])
+    assert row.median_first == median
+    assert row.median_sustained == median
+    assert row.seeds == len(ends)
+    assert row.max_labels == 20
+
+
+def test_ratio_to_random() -> None:
+    points = curve("bald", 0, {10: 0.5, 20: 0.9, 30: 0.85, 40: 0.92}) + curve(
+        "random", 0, {10: 0.5, 20: 0.6, 30: 0.7, 40: 0.8, 50: 0.91}
+    )
+    rows = {(row.strategy, row.target): row for row in labels_table(points, [0.8, 0.9, 0.915])}
+    assert rows["bald", 0.8].first_ratio == 20 / 40
+    assert rows["bald", 0.8].sustained_ratio == 20 / 40
+    assert rows["bald", 0.9].first_ratio == 20 / 50
+    assert rows["bald", 0.9].sustained_ratio == 40 / 50
+    assert rows["bald", 0.915].first_ratio is None  # random did not reach it
+    assert rows["random", 0.9].first_ratio is None
+    (alone,) = labels_table(points[:4], [0.8])
+    assert alone.first_ratio is None
+
+
+def test_table_goes_target_by_target_in_the_order_of_appearance() -> None:
+    points = curve("zeta", 0, {10: 0.5}) + curve("alpha", 0, {10: 0.9}) + curve("none", 0, {10: None})
+    assert [(row.target, row.strategy) for row in labels_table(points, [0.8, 0.4])] == [
+        (0.8, "zeta"),
+        (0.8, "alpha"),
+        (0.4, "zeta"),
+        (0.4, "alpha"),
+    ]
+
+
+@pytest.mark.parametrize("target", [0.0, -0.1, 1.01, 95.0, math.nan])
+def test_targets_are_fractions(target: float) -> None:
+    for function in (labels_table, shown_targets):
+        with pytest.raises(SettingsError, match=r"0\.95 for 95 %"):
+            function(curve("bald", 0, {10: 0.5}), [target])
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({10: 0.3, 20: 0.85}, (0.80, 0.90)),  # those reached, and the next one
+        ({10: 0.3, 20: 0.7}, (0.80,)),
+        ({10: 0.85, 20: 0.96}, (0.90, 0.95, 0.98)),  # 80 % is below the start
+        ({10: 0.3, 20: 1.0}, DEFAULT_TARGETS),
+        ({10: 0.995, 20: 1.0}, ()),
+        ({10: None}, ()),
+    ],
+)
+def test_shown_targets(values: dict[int, float | None], shown: tuple[float, ...]) -> None:
+    assert shown_targets(curve("bald", 0, values)) == shown
+
+
+def test_one_low_start_is_enough_to_show_a_target() -> None:
+    points = curve("bald", 0, {10: 0.85}) + curve("bald", 1, {10: 0.75})
+    assert shown_targets(points, (0.9, 0.8)) == (0.8, 0.9)
+    assert shown_targets(points, (0.8,)) == (0.8,)
+
+
+def test_final_accuracy_is_at_each_seeds_last_measured_round() -> None:
+    points = curve("bald", 0, {10: 0.5, 20: 0.9, 30: None}) + curve("bald", 1, {10: 0.5, 20: 0.6, 30: 0.7})
+    final = final_accuracies(points)["bald"]
+    assert (dict(final.per_seed), dict(final.labels), final.mean) == ({0: 0.9, 1: 0.7}, {0: 20, 1: 30}, 0.8)
+
+
+def test_rounds_that_add_no_label_speak_last() -> None:
+    points = [CurvePoint("bald", 0, 1, 10, 0.6), CurvePoint("bald", 0, 0, 10, 0.5)]
+    assert curves_by_strategy(points) == {"bald": {0: Curve((10,), (0.6,))}}
+
+
+def test_a_round_given_twice_is_refused() -> None:
+    points = curve("bald", 3, {10: 0.5})
+    with pytest.raises(UsageError, match="'bald', seed 3, round 0"):
+        curves_by_strategy(points + points)
+
+
+def test_not_a_number_is_refused_in_a_point() -> None:
+    point = CurvePoint("bald", 0, 7, 10, 0.5)
+    with pytest.raises(NonFiniteError, match="nll of round 7"):
+        dataclasses.replace(point, nll=math.nan)
+
+
+def test_columns_are_the_fields() -> None:
+    assert ",".join(CURVE_COLUMNS) == "strategy,seed,round,labels,accuracy,nll,ece,auc,seconds_fit,seconds_score"
+    assert tuple(field.name for field in dataclasses.fields(CurvePoint)) == CURVE_COLUMNS
+    assert ",".join(QUERY_COLUMNS) == "strategy,seed,round,rank,id,label,score"
+    assert tuple(field.name for field in dataclasses.fields(QueryRow)) == QUERY_COLUMNS
+
+
+def test_interval_needs_eight_values_and_is_students() -> None:
+    values = [0.90, 0.91, 0.93, 0.95, 0.90, 0.92, 0.94, 0.91]
+    assert mean_interval(values[:7]) is None
+    low, high = mean_interval(values) or (0.0, 0.0)
+    half = 2.364624251592785 * statistics.stdev(values) / math.sqrt(8)  # t(7, 0.975) from a printed table
+    assert (low, high) == pytest.approx((statistics.fmean(values) - half, statistics.fmean(values) + half))

@@ -1,0 +1,134 @@
+"""The pictures: there, of plausible size, the same each time, and nothing global is changed."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from askwell.errors import UsageError
+from askwell.report import plots
+from askwell.report.curves import CurvePoint
+from askwell.report.plots import draw_learning_curves
+
+Points = Callable[..., list[CurvePoint]]
+NASTY_NAMES = [*("random", "bald", "variation_ratios_votes", "$x_1$", "<script>alert(1)</script>", "epig 🐛"), "x" * 80]
+
+
+@pytest.mark.parametrize(
+    ("strategies", "seeds", "rounds"),
+    [(["bald", "random", "margin"], 3, 12), (["bald", "random"], 10, 12), (["bald"], 1, 5), (["bald"], 1, 0)],
+)
+def test_pictures_are_plausible(
+    points_of: Points, tmp_path: Path, strategies: list[str], seeds: int, rounds: int
+) -> None:
+    png, svg = draw_learning_curves(points_of(strategies, seeds, rounds), tmp_path, targets=(0.8, 0.9, 1.0))
+    assert (png.name, svg.name) == ("learning-curves.png", "learning-curves.svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [png.name, svg.name]
+    picture = imread(png)
+    assert picture.shape[:2] == (1000, 1680)
+    ink = (picture[..., :3].min(axis=-1) < 0.8).mean()
+    assert 0.005 < ink < 0.3
+    root = ElementTree.fromstring(svg.read_text(encoding="utf-8"))
+    assert root.get("viewBox") == "0 0 604.8 360"
+
+
+def test_the_same_points_give_the_same_bytes(points_of: Points, tmp_path: Path) -> None:
+    points = points_of(["bald", "random"], 8)
+    first = [path.read_bytes() for path in draw_learning_curves(points, tmp_path, targets=(0.9,))]
+    with mpl.rc_context({"font.size": 30.0, "lines.linewidth": 9.0, "text.parse_math": True}):  # a user's own settings
+        second = [path.read_bytes() for path in draw_learning_curves(points, tmp_path, targets=(0.9,))]
+    assert first == second
+    assert b"20" + b"25-" not in first[1]
+    assert b"<dc:date>" not in first[1]
+
+
+def test_global_settings_stay(points_of: Points, tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    draw_learning_curves(points_of(["bald"], 1), tmp_path)
+    assert dict(mpl.rcParams) == before
+
+
+def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="found none"):
+        draw_learning_curves([CurvePoint("bald", 0, 0, 20)], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that are drawn, caught before they are saved."""
+    caught: list[Figure] = []
+    draw = plots._figure
+
+    def catch(*arguments: object) -> Figure:
+        caught.append(draw(*arguments))  # pyright: ignore[reportArgumentType]
+        return caught[-1]
+
+    monkeypatch.setattr(plots, "_figure", catch)
+    return caught
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing")  # measuring warns as drawing would
+@pytest.mark.parametrize("seeds", [1, 3, 10])
+def test_no_words_overlap(points_of: Points, tmp_path: Path, figures: list[Figure], seeds: int) -> None:
+    points = points_of(NASTY_NAMES, seeds)
+    same = [dataclasses.replace(p, accuracy=0.9) if p.round == 12 else p for p in points]  # all ends at one height
+    draw_learning_curves(same, tmp_path, targets=(0.8, 0.9, 0.95, 0.99))
+    words = [
+        item for item in figures[0].findobj(Text) if isinstance(item, Text) and item.get_text() and item.get_visible()
+    ]
+    canvas = FigureCanvasAgg(figures[0])
+    canvas.draw()
+    boxes = {f"{i} {item.get_text()}": item.get_window_extent(canvas.get_renderer()) for i, item in enumerate(words)}
+    assert len(boxes) > 15
+    width, height = figures[0].bbox.width, figures[0].bbox.height
+    for name, box in boxes.items():
+        assert 0 <= box.x0 < box.x1 <= width, name
+        assert 0 <= box.y0 < box.y1 <= height, name
+    for (one, a), (other, b) in combinations(boxes.items(), 2):
+        assert not (a.x0 < b.x1 and b.x0 < a.x1 and a.y0 < b.y1 and b.y0 < a.y1), f"{one} lies on {other}"
+
+
+def test_strategies_differ_without_colour(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    names = [f"strategy {i}" for i in range(9)]
+    draw_learning_curves([*points_of(names, 1), *points_of(["random"], 1)], tmp_path)
+    lines = [line for line in figures[0].axes[0].get_lines() if line.get_linewidth() > 1.5]
+    assert len(lines) == 10
+    assert len({(str(line._dash_pattern), line.get_marker()) for line in lines}) == 10  # pyright: ignore
+    random = lines[-1]
+    assert random.get_zorder() < min(line.get_zorder() for line in lines[:-1])
+    assert re.fullmatch(r"#(..)\1\1", str(random.get_color()))  # grey
+
+
+@pytest.mark.parametrize(("seeds", "thin", "bands"), [(1, 0, 0), (7, 7, 0), (8, 0, 1)])
+def test_seeds_are_lines_until_there_are_eight(
+    points_of: Points, tmp_path: Path, figures: list[Figure], seeds: int, thin: int, bands: int
+) -> None:
+    draw_learning_curves(points_of(["bald"], seeds), tmp_path)
+    axes = figures[0].axes[0]
+    assert sum(line.get_linewidth() < 1.0 for line in axes.get_lines()) == thin
+    assert len(axes.collections) == bands
+
+
+def test_an_error_of_zero_is_on_the_edge_and_said(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    points = [*points_of(["bald"], 1, 3), CurvePoint("bald", 0, 4, 60, 1.0)]
+    draw_learning_curves(points, tmp_path)
+    axes = figures[0].axes[0]
+    (line,) = axes.get_lines()
+    assert line.get_ydata()[-1] == axes.get_ylim()[0]  # pyright: ignore
+    assert "an error of 0 lies on this edge" in axes.get_xlabel()
+
+
+def test_seeds_without_common_labels_are_drawn(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    points = [dataclasses.replace(p, labels=p.labels + p.seed) for p in points_of(["bald"], 2)]
+    draw_learning_curves(points, tmp_path)
+    assert sum(len(line.get_xdata()) > 0 for line in figures[0].axes[0].get_lines()) == 2  # pyright: ignore

@@ -1,0 +1,35 @@
+"""Files are wholly there or not at all."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from askwell.store.files import file_hash, replace_file
+
+
+def test_the_hash_is_that_of_the_content(tmp_path: Path):
+    path = tmp_path / "file"
+    digest = replace_file(path, lambda temporary: temporary.write_bytes(b"new"))
+    assert path.read_bytes() == b"new"
+    assert digest == file_hash(path) == hashlib.sha256(b"new").hexdigest()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("broken", ["write", "fsync", "replace"])
+def test_a_failure_at_any_step_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(*_: object):
+        raise OSError("No space left on device")
+
+    if broken == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    if broken == "replace":
+        monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, fail if broken == "write" else lambda temporary: temporary.write_bytes(b"new"))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
