@@ -1,17 +1,17 @@
 """Every error askwell raises on purpose. A message says what was expected, what was found, and what to do.
 
-    AskwellError
-    ├── UsageError              the request is wrong; the command line exits with 2
-    │   ├── ShapeError          a tensor of the wrong shape or type (also a ValueError)
-    │   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
-    │   ├── SettingsError       a setting that is unknown or out of range
-    │   ├── CampaignExistsError a directory already holds a campaign
-    │   └── DatasetNotFoundError  the files of a named data set are nowhere to be found
-    ├── NotStochasticError      MC dropout was asked of a network without dropout
-    ├── NonFiniteError          a network's output or a score is NaN or infinite
-    ├── DatasetCorruptError     files do not match their published checksum
-    ├── CampaignBusyError       another process holds this campaign
-    └── CampaignStateError      a campaign's directory does not hold what it should
+AskwellError
+├── UsageError              the request is wrong; the command line exits with 2
+│   ├── ShapeError          a tensor of the wrong shape or type (also a ValueError)
+│   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
+│   ├── SettingsError       a setting that is unknown or out of range
+│   ├── CampaignExistsError a directory already holds a campaign
+│   └── DatasetNotFoundError  the files of a named data set are nowhere to be found
+├── NotStochasticError      MC dropout was asked of a network without dropout
+├── NonFiniteError          a network's output or a score is NaN or infinite
+├── DatasetCorruptError     files do not match their published checksum
+├── CampaignBusyError       another process holds this campaign
+└── CampaignStateError      a campaign's directory does not hold what it should
 """
 
 import difflib
@@ -40,7 +40,10 @@ class UnknownNameError(UsageError):
         super().__init__(f"there is no {kind} called {found!r}; {hint}")
 
     def __reduce__(self) -> tuple[Callable[[str], UsageError], tuple[str]]:
-        return (_unknown_name_again, (str(self),))  # a worker process sends it to its parent, which knows only the sentence
+        return (
+            _unknown_name_again,
+            (str(self),),
+        )  # a worker process sends it to its parent, which knows only the sentence
 
 
 def _unknown_name_again(message: str) -> "UnknownNameError":

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.acquisition import ACQUISITIONS
+from askwell.probability import entropy, log_mean_exp
 
 ROUNDING = 1e-12
 TIE = 1e-9  # scores that differ by less are the same score up to rounding
@@ -22,6 +23,14 @@ def test_bald_is_between_zero_and_the_entropy_and_below_log_min_t_c(log_probs):
     assert bool((bald <= max_entropy + ROUNDING).all())
     assert bool((max_entropy <= math.log(classes) + ROUNDING).all())
     assert bool((bald <= math.log(min(samples, classes)) + ROUNDING).all())
+
+
+def test_rounding_below_zero_is_zero_when_all_samples_agree():
+    log_probs = random_log_probs(0, items=200, samples=1, classes=10).expand(-1, 7, -1)
+    difference = entropy(log_mean_exp(log_probs)) - entropy(log_probs).mean(dim=1)
+    assert float(difference.min()) < 0  # else this shows nothing
+    assert float(scores_of("bald", log_probs).min()) == 0
+    assert float(scores_of("bald", log_probs).max()) < ROUNDING
 
 
 @given(log_probs=log_probs_cases(samples=(1, 9), classes=(2, 9)))

@@ -39,4 +39,9 @@ def test_shape_range_and_content_stay():
 
 def test_it_works_on_any_size():
     for height, width in ((8, 8), (5, 17), (32, 24)):
-        assert affine_elastic(torch.rand(2, 1, height, width), generator=torch.Generator()).shape == (2, 1, height, width)
+        assert affine_elastic(torch.rand(2, 1, height, width), generator=torch.Generator()).shape == (
+            2,
+            1,
+            height,
+            width,
+        )

@@ -29,7 +29,8 @@ def test_training_has_one_length():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"optimiser": "adam"}, {"optimizer": "adamw"}, {"learning_rate": 0}, {"batch_size": 0}, {"precision": "fp16"}]
+    "wrong",
+    [{"optimiser": "adam"}, {"optimizer": "adamw"}, {"learning_rate": 0}, {"batch_size": 0}, {"precision": "fp16"}],
 )
 def test_unknown_and_impossible_settings_are_refused(wrong: dict[str, object]):
     with pytest.raises(ValidationError):

@@ -57,7 +57,14 @@ def test_one_sgd_step_descends_the_penalised_loss(form: str):
     """theta_1 = theta_0 - lr d/dtheta (mean cross-entropy + lambda sum W^2), the gradient taken by autograd from that formula."""
     decay = WeightDecay.model_validate({"form": form, "value": 0.6, "dropout": 0.25, "layers": ["1.weight"]})
     still = Recipe(
-        model=linear, optimizer="sgd", momentum=0.0, schedule="constant", learning_rate=1e-30, epochs=1, batch_size=99, device="cpu"
+        model=linear,
+        optimizer="sgd",
+        momentum=0.0,
+        schedule="constant",
+        learning_rate=1e-30,
+        epochs=1,
+        batch_size=99,
+        device="cpu",
     )
     moved = still.model_copy(update={"learning_rate": 0.1, "weight_decay": decay})
     start = fit(still, IMAGES, LABELS, classes=3, seed=5)  # a step of length 1e-30: the fresh weights themselves

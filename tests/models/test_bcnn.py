@@ -16,7 +16,8 @@ def test_513994_parameters_on_mnist(name: str):
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @pytest.mark.parametrize(
-    ("image_shape", "classes"), [((1, 28, 28), 10), ((3, 33, 17), 2), ((4, 8, 8), 1000), ((1, 1, 1), 2), ((2, 7, 30), 3)]
+    ("image_shape", "classes"),
+    [((1, 28, 28), 10), ((3, 33, 17), 2), ((4, 8, 8), 1000), ((1, 1, 1), 2), ((2, 7, 30), 3)],
 )
 def test_any_size_any_channels_any_number_of_classes(name: str, image_shape: tuple[int, int, int], classes: int):
     model = model_function(name)(image_shape, classes).eval()

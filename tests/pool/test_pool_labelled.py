@@ -13,8 +13,7 @@ class Pictures(Dataset):
     """What torchvision's data sets look like."""
 
     classes: object = ("ant", "bee", "cow")
-    target_transform = None
-    transforms: object = None
+    target_transform = transforms = None
 
     def __init__(self, labels):
         self.targets, self.read = labels, 0
@@ -24,8 +23,10 @@ class Pictures(Dataset):
 
     def __getitem__(self, index):
         self.read += 1
-        label = self.targets[index]
-        return torch.zeros(1, 2, 2), self.target_transform(label) if self.target_transform else label
+        image, label = torch.zeros(1, 2, 2), self.targets[index]
+        if self.target_transform:
+            label = self.target_transform(label)
+        return self.transforms(image, label) if self.transforms else (image, label)
 
 
 class WrappedTransform:
@@ -33,6 +34,13 @@ class WrappedTransform:
 
     def __init__(self, target_transform):
         self.target_transform = target_transform
+
+    def __call__(self, image, label):
+        return image, self.target_transform(label) if self.target_transform else label
+
+
+def flipped(label):
+    return 2 - label
 
 
 def images(count=3):
@@ -81,12 +89,16 @@ def test_torchvisions_targets_are_taken_without_reading_the_images():
     assert data.read <= 2
 
 
-@pytest.mark.parametrize("joint", [None, WrappedTransform(len), lambda image, label: (image, 2 - label)])
-def test_transformed_labels_are_read_from_the_items(joint):
-    data = Pictures([2, 0, 1, 1])
-    data.transforms, data.target_transform = joint, lambda label: 2 - label
-    assert as_labelled(data).labels.tolist() == [0, 2, 1, 1]
-    assert data.read >= 4
+@pytest.mark.parametrize("how", ["of the label", "of both, wrapped", "of both"])
+def test_transformed_labels_are_read_from_the_items(how):
+    data = Pictures([1, 0, 2])  # the first label stays as it is, so that only the transform tells
+    if how == "of the label":
+        data.target_transform = flipped
+    else:
+        data.transforms = (
+            WrappedTransform(flipped) if how == "of both, wrapped" else lambda image, label: (image, flipped(label))
+        )
+    assert as_labelled(data).labels.tolist() == [1, 2, 0]
 
 
 def test_targets_that_are_not_the_labels_are_not_believed():

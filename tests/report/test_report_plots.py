@@ -31,7 +31,7 @@ def test_pictures_are_plausible(
     points_of: Points, tmp_path: Path, strategies: list[str], seeds: int, rounds: int
 ) -> None:
     png, svg = draw_learning_curves(points_of(strategies, seeds, rounds), tmp_path, targets=(0.8, 0.9, 1.0))
-    assert (png.name, svg.name) == ("learning-curves.png", "learning-curves.svg")
+    assert (png.name, svg.name) == ("learning_curves.png", "learning_curves.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == [png.name, svg.name]
     picture = imread(png)
     assert picture.shape[:2] == (1000, 1680)
@@ -86,6 +86,7 @@ def test_no_words_overlap(points_of: Points, tmp_path: Path, figures: list[Figur
     words = [
         item for item in figures[0].findobj(Text) if isinstance(item, Text) and item.get_text() and item.get_visible()
     ]
+    assert not any(item.get_parse_math() for item in words)  # "$x_1$" is a name, not a formula
     canvas = FigureCanvasAgg(figures[0])
     canvas.draw()
     boxes = {f"{i} {item.get_text()}": item.get_window_extent(canvas.get_renderer()) for i, item in enumerate(words)}

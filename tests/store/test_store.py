@@ -22,7 +22,9 @@ def store(tmp_path: Path):
 
 
 def record(number: int) -> RoundRecord:
-    return RoundRecord(number, 20, 1.5, f"models/round-{number:04d}.safetensors", "hash", {"accuracy": 0.5, "auc": None})
+    return RoundRecord(
+        number, 20, 1.5, f"models/round-{number:04d}.safetensors", "hash", {"accuracy": 0.5, "auc": None}
+    )
 
 
 def test_every_commit_reaches_the_disk(store: CampaignStore):
@@ -89,7 +91,11 @@ def test_labels_are_derived_from_events(store: CampaignStore):
 
 
 def test_an_event_must_make_sense(store: CampaignStore):
-    for event in (LabelEvent(0, "label", None, "a"), LabelEvent(0, "guess", "x", "a"), LabelEvent(99, "label", "x", "a")):
+    for event in (
+        LabelEvent(0, "label", None, "a"),
+        LabelEvent(0, "guess", "x", "a"),
+        LabelEvent(99, "label", "x", "a"),
+    ):
         with pytest.raises(IntegrityError):
             store.record(0, [LabelEvent(1, "label", "x", "a"), event])
     assert store.labels() == {}

@@ -12,5 +12,6 @@ def least_confidence(log_probs: LogProbs) -> Scores:
     log_probs [N, T, C] -> scores [N], 0 <= score <= 1; ranks exactly as ``variation_ratios``. Raises ShapeError for anything but
     log-probabilities. Lewis and Gale (1994); Culotta and McCallum (2005).
     """
+    scores = variation_ratios(log_probs)  # checks log_probs, so there are at least 2 classes
     classes = log_probs.shape[-1]
-    return variation_ratios(log_probs) * (classes / max(classes - 1, 1))
+    return scores * (classes / (classes - 1))

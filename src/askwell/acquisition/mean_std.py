@@ -12,4 +12,5 @@ def mean_std(log_probs: LogProbs) -> Scores:
     not cancel. Raises ShapeError for anything but log-probabilities. Kampffmeyer et al. (2016); Gal et al. (2017), section 4, item 4.
     """
     check_log_probs(log_probs)
-    return log_probs.double().exp().std(dim=1, correction=0).mean(dim=-1)
+    probs = log_probs.double().exp()
+    return (probs - probs.mean(dim=1, keepdim=True)).square().mean(dim=1).sqrt().mean(dim=-1)

@@ -4,9 +4,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
@@ -135,7 +136,8 @@ def _run_in_workers(tasks: list[CampaignTask], workers: int, threads: int, notif
     stop = context.Event()
     total = sum(task.settings.rounds + 1 for task in tasks)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(stop,)) as pool:
-        waiting: set[Future[None]] = {pool.submit(_run_in_worker, task, threads) for task in tasks}
+        with _interrupts_ignored():  # by the workers, which start here and inherit it
+            waiting: set[Future[None]] = {pool.submit(_run_in_worker, task, threads) for task in tasks}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
@@ -151,11 +153,23 @@ def _run_in_workers(tasks: list[CampaignTask], workers: int, threads: int, notif
             pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ctrl-C is the parent's to handle; a process started inside the block never hears of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only a main thread may, and only it gets Ctrl-C
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _begin_worker(stop: Event) -> None:
-    """Leave Ctrl-C to the parent, listen to its stop, and end when the parent ends, however it ends."""
+    """Listen to the parent's stop, and end when the parent ends, however it ends."""
     global _stop
     _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 import shlex
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -179,8 +179,19 @@ def _experiment(
         def notify(standing: Standing) -> None:
             progress.update(bar, completed=standing.rounds_done, doing=standing.doing)
 
-        run_experiment(settings, directory, workers=workers, threads=threads, notify=notify)
+        try:
+            run_experiment(settings, directory, workers=workers, threads=threads, notify=notify)
+        except KeyboardInterrupt:
+            progress.stop()
+            _say_how_to_continue(sys.argv[1:])
+            raise typer.Exit(130) from None
     _summarise([directory], directory / "report")
+
+
+def _say_how_to_continue(arguments: Sequence[str]) -> None:
+    again = [*arguments, *([] if "--resume" in arguments else ["--resume"])]
+    err.print("stopped; every committed round is kept. Continue with:")
+    err.print(f"  askwell {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _summarise(directories: list[Path], out_dir: Path) -> None:
@@ -189,7 +200,9 @@ def _summarise(directories: list[Path], out_dir: Path) -> None:
 
     settings = common_settings(directories)
     summary = summarise(directories, out_dir, title=settings.get("dataset", "askwell"), settings=settings)
-    table = Table(*summary.header, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in summary.header:
+        table.add_column(name, no_wrap=name in {"target", "strategy"})
     for row in summary.rows:
         table.add_row(*row)
     out.print(table)
@@ -204,16 +217,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     warnings.showwarning = lambda message, *_: err.print(f"note: {message}", soft_wrap=True, highlight=False)
     try:
-        return int(app(list(arguments), standalone_mode=False) or 0)
-    except click.exceptions.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        err.print("\nstopped; nothing committed is lost.", soft_wrap=True)
-        if arguments and arguments[0] in {"run", "demo"}:
-            again = [*arguments, *([] if "--resume" in arguments else ["--resume"])]
-            err.print(f"continue with: askwell {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
-        return 130
+        app(list(arguments), prog_name="askwell")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
     except AskwellError as error:
         if debug:
             raise
@@ -228,3 +234,4 @@ def run_command_line(arguments: Sequence[str]) -> int:
             markup=False,
         )
         return 1
+    return 0

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from askwell.errors import SettingsError, ShapeError, UnknownNameError
 from askwell.probability import LogProbs
 
-BATCH = 128
+BATCH = 64
 PRECISIONS = ("fp32", "bf16")
 
 Images = Float[Tensor, " N *image"]  # N channels height width, or any other shape that the network takes

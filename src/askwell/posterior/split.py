@@ -22,7 +22,7 @@ from torch.fx.node import map_aggregate, map_arg
 from askwell.errors import NotStochasticError
 from askwell.posterior.copies import sampling_mode
 from askwell.posterior.masks import SampleMasks
-from askwell.posterior.randomness import NoRandomness
+from askwell.posterior.randomness import NoRandomness, UnexpectedRandomnessError
 from askwell.posterior.sites import DropoutCall, Site, dropout_call, holds_randomness, is_stochastic_depth, module_site
 
 Sites = Mapping[fx.Node, Site]  # in the order of execution, which numbers them
@@ -75,7 +75,7 @@ class _Root(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Any) -> Any:
         return self.network(images)
 
 
@@ -88,6 +88,8 @@ def _trace(root: nn.Module) -> fx.Graph:
     try:
         with NoRandomness():  # a number drawn now would become a constant of the graph
             return _Tracer().trace(root)
+    except UnexpectedRandomnessError as error:
+        raise CannotSplitError("it draws random numbers that do not depend on the images") from error
     except Exception as error:  # whatever the user's forward raises when it meets proxies
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CannotSplitError(f"torch.fx cannot trace it ({reason})") from error

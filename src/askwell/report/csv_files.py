@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from askwell.errors import CampaignStateError, NonFiniteError, UsageError
-from askwell.report.atomic import replace_file
+from askwell.store.files import replace_file
 
 Parsers = Mapping[str, Callable[[str], Any]]
 
@@ -72,7 +72,8 @@ def write_rows(path: Path, parsers: Parsers, rows: Iterable[Sequence[object]]) -
         for (column, parse), cell in zip(parsers.items(), cells, strict=True):
             _check(path, index, column, parse, cell)
         lines.append(",".join(_quoted(cell) for cell in cells))
-    replace_file(path, ("\n".join(lines) + "\n").encode("utf-8", _ENCODING_ERRORS))
+    data = ("\n".join(lines) + "\n").encode("utf-8", _ENCODING_ERRORS)
+    replace_file(path, lambda temporary: temporary.write_bytes(data))
 
 
 def read_rows(path: Path, parsers: Parsers) -> list[dict[str, Any]]:

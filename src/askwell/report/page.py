@@ -15,7 +15,6 @@ from markupsafe import Markup, escape
 
 from askwell.errors import UsageError
 from askwell.report import wording
-from askwell.report.atomic import replace_file
 from askwell.report.curves import (
     BASELINE,
     DEFAULT_TARGETS,
@@ -29,6 +28,7 @@ from askwell.report.curves import (
     shown_targets,
 )
 from askwell.report.intervals import mean_interval
+from askwell.store.files import replace_file
 
 PAGE_NAME = "report.html"
 _MOST_LABELS = 20  # classes that get a row of their own in the table of what was asked
@@ -78,14 +78,14 @@ def write_report(
         labels_groups=_groups(rows),
         all_targets=", ".join(wording.target_text(target) for target in sorted(targets)),
         saved=wording.labels_saved(rows),
-        caution=wording.caution(curves) if curves else "",
+        caution=wording.caution(curves),
         end=_end_table(points),
         time=_time_table(points),
         asked=_asked_table(queries or ()),
         settings=settings,
     )
     path = directory / PAGE_NAME
-    replace_file(path, page.encode("utf-8", "replace"))
+    replace_file(path, lambda temporary: temporary.write_bytes(page.encode("utf-8", "replace")))
     return path
 
 
@@ -181,7 +181,8 @@ def _time_table(points: Sequence[CurvePoint]) -> _Table:
 
 
 def _asked_table(queries: Sequence[QueryRow]) -> _Table:
-    """The share of each label among the images asked, strategy by strategy; rare labels share a row."""
+    """The share of each label among the images asked after the initial ones (round 0); rare labels share a row."""
+    queries = [row for row in queries if row.round > 0]
     names = list(dict.fromkeys(row.strategy for row in queries))
     counts = {name: Counter(row.label for row in queries if row.strategy == name) for name in names}
     total = Counter(row.label for row in queries)

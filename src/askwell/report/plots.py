@@ -24,7 +24,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from askwell.errors import UsageError
-from askwell.report.atomic import replace_file
 from askwell.report.curves import (
     BASELINE,
     Curve,
@@ -36,9 +35,10 @@ from askwell.report.curves import (
 )
 from askwell.report.intervals import MIN_SEEDS, mean_interval
 from askwell.report.layout import free_place, log_ticks, spread
+from askwell.store.files import replace_file
 
-PNG_NAME = "learning-curves.png"
-SVG_NAME = "learning-curves.svg"
+PNG_NAME = "learning_curves.png"
+SVG_NAME = "learning_curves.svg"
 
 # Okabe and Ito (2008), darkest first; their yellow is left out (too pale for a line on white) and black is random's.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -99,7 +99,7 @@ class _Arm:
 def draw_learning_curves(
     points: Iterable[CurvePoint], directory: Path, *, targets: Sequence[float] = ()
 ) -> tuple[Path, Path]:
-    """Draw test error against labels seen into learning-curves.png and learning-curves.svg; returns both paths.
+    """Draw test error against labels seen into learning_curves.png and learning_curves.svg; returns both paths.
 
     Up to 7 seeds each is a thin line; from 8 on there is a band, the 95 % t-interval for the mean. The mean is bold. Targets are
     accuracies (fractions). Raises UsageError if no point has an accuracy.
@@ -117,7 +117,8 @@ def draw_learning_curves(
         figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     for name, picture in ((PNG_NAME, png), (SVG_NAME, svg)):
-        replace_file(directory / name, picture.getvalue())
+        data = picture.getvalue()
+        replace_file(directory / name, lambda temporary, data=data: temporary.write_bytes(data))
     return directory / PNG_NAME, directory / SVG_NAME
 
 

@@ -110,7 +110,9 @@ def _span(values: Sequence[int]) -> str:
 
 
 def caution(curves: Mapping[str, Mapping[int, Curve]]) -> str:
-    """How far the comparison with random may be trusted, by the number of seeds and whether they are the same."""
+    """How far the comparison with random may be trusted, by the number of seeds and whether they are the same; nothing without curves."""
+    if not curves:
+        return ""
     fewest = min(len(seeds) for seeds in curves.values())
     unequal = len({tuple(seeds) for seeds in curves.values()}) > 1
     paired = " The strategies do not share all their seeds, so they are not compared like with like." if unequal else ""
