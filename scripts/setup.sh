@@ -33,7 +33,7 @@ if ! [ -f "$stamp" ] || ! .venv/bin/python -c '' 2>/dev/null; then
 fi
 rm -f "$stamp"
 if .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv 2>/dev/null; then
-    .venv/bin/python -m uv pip install --quiet --python .venv/bin/python --constraint constraints.txt --group dev --group docs --editable .
+    .venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python --constraint constraints.txt --group dev --group docs --editable .
 else
     echo "uv is not to be had; going on with pip, which takes longer" >&2
     .venv/bin/python -m pip install --quiet --upgrade "pip>=25.1"  # the first with --group

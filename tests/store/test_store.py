@@ -129,7 +129,7 @@ def test_another_schema_or_no_database_is_refused_in_one_sentence(tmp_path: Path
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET value = '99' WHERE key = 'schema_version'")
     connection.close()
-    with pytest.raises(CampaignStateError, match="expected a campaign of schema 1 .* found schema 99"):
+    with pytest.raises(CampaignStateError, match=r"expected a campaign of schema 1 .* found schema 99"):
         CampaignStore(path)
     (tmp_path / "other.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(CampaignStateError, match="expected a campaign's database"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, final, runtime_checkable
+from typing import Protocol, final, runtime_checkable, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor
@@ -13,6 +13,7 @@ from askwell.pool.ids import as_ids, position_lookup
 from askwell.pool.images import LabelledImages, as_labels, check_classes, check_labels, named_classes
 
 
+@runtime_checkable
 @runtime_checkable
 class Oracle(Protocol):
     """Anyone who can be asked for labels."""

@@ -1,7 +1,7 @@
 """Stream a pool through a posterior in chunks of a stated memory; only O(N) scalars are kept."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ BYTES_PER_PIXEL = 1 + 4  # as stored, and as the network takes it
 Progress = Callable[[int, int], None]  # items done, items in all
 
 
+@runtime_checkable
 class Posterior(Protocol):
     """Anything that turns images into log_probs [N, T, C]."""
 
