@@ -118,8 +118,12 @@ def drawn_out_of_place(module, x):
     return x * torch.bernoulli(x, 0.7) / 0.7
 
 
-def drawn_for_a_weight(module, x):
-    return x * F.dropout(torch.ones(1, 12).to(x), 0.3, module.training)
+def drawn_natively(module, x):  # what F.dropout runs on a GPU
+    return torch.native_dropout(x, 0.3, True)[0] if x.sum() > -math.inf else x
+
+
+def drawn_for_something_without_images(module, x):
+    return x * F.dropout(torch.ones(1, 12, dtype=torch.float64), 0.3, module.training)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,8 @@ def drawn_for_a_weight(module, x):
         in_place_on_what_the_prefix_left,
         drawn_by_hand,
         drawn_out_of_place,
+        drawn_natively,
+        drawn_for_something_without_images,
     ],
     ids=lambda function: function.__name__,
 )

@@ -20,12 +20,12 @@ words = st.integers(0, WORD - 1)
 
 def philox(counter, key):
     """Philox4x64-10 as in Salmon et al. (2011), section 3.3, in Python's integers."""
-    (a, b, c, d), (k, l) = counter, key
+    (a, b, c, d), (low_key, high_key) = counter, key
     for _ in range(10):
         high, low = divmod(0xD2E7470EE14C6C93 * a, WORD)
         other_high, other_low = divmod(0xCA5A826395121157 * c, WORD)
-        a, b, c, d = other_high ^ b ^ k, other_low, high ^ d ^ l, low
-        k, l = (k + 0x9E3779B97F4A7C15) % WORD, (l + 0xBB67AE8584CAA73B) % WORD  # noqa: E741
+        a, b, c, d = other_high ^ b ^ low_key, other_low, high ^ d ^ high_key, low
+        low_key, high_key = (low_key + 0x9E3779B97F4A7C15) % WORD, (high_key + 0xBB67AE8584CAA73B) % WORD
     return a, b, c, d
 
 

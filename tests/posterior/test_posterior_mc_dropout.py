@@ -122,7 +122,7 @@ def test_moments_are_those_of_naive_dropout(full):
         torch.manual_seed(0)
         repeated = images.repeat_interleave(samples, 0).split(500)
         naive = torch.cat([naive_model(part) for part in repeated]).unflatten(0, (2, samples)).double().softmax(-1)
-    assert naive.std(dim=1).max() > 0.05
+    assert naive.std(dim=1).max() > 0.03
 
     def moments(p):
         centred = p - p.mean(1, keepdim=True)
@@ -170,11 +170,11 @@ def test_the_model_and_the_generators_are_left_alone(training):
     model.norm.train(not training)
     model.stem.weight.requires_grad_(False)
     model.head.register_forward_hook(lambda *_: None)
-    before, state, numpy_state = snapshot(model), torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before, state, numpy_state = snapshot(model), torch.get_rng_state(), np.random.get_state()[1].copy()
     MCDropout(model, samples=3).log_probs(pictures(2))
     assert_same(snapshot(model), before)
     assert torch.equal(torch.get_rng_state(), state)
-    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == numpy_state).all()
 
 
 def test_a_model_whose_weights_are_computed_by_hooks_can_be_copied():
@@ -239,7 +239,7 @@ def test_another_process_gets_the_same_results(paper):
 
 @pytest.mark.parametrize("setting", [{"samples": 0}, {"seed": -1}, {"seed": 2**64}, {"batch": 0}])
 def test_settings_out_of_range_are_refused(paper, setting):
-    with pytest.raises(SettingsError, match="expected .*, found"):
+    with pytest.raises(SettingsError, match=r"expected .*, found"):
         MCDropout(paper, **setting)
 
 

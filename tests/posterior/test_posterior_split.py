@@ -167,7 +167,7 @@ def test_both_routes_equal_masks_multiplied_by_hand(full):
 
 
 class Counter:
-    """A forward hook that counts the images it sees."""
+    """A forward hook that counts the images it sees, each once for every sample."""
 
     def __init__(self, module):
         self.images = 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, final, runtime_checkable, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor

@@ -15,7 +15,7 @@ from askwell.posterior.unsplit import Unsplit
 TOLERANCES = {torch.float64: 1e-8, torch.float32: 1e-2, torch.bfloat16: 1e-1, torch.float16: 1e-1}
 
 
-def find_fault(route: Split | Unsplit, full: Unsplit, masks: Masks, pair: Float[Tensor, " 2 *image"]) -> str | None:
+def find_fault(route: object, full: Unsplit, masks: Masks, pair: Float[Tensor, " 2 *image"]) -> str | None:
     """Why this route cannot be taken, or None. Runs sample 0 on two images, without reduced precision.
 
     Raises NotStochasticError where nothing random is drawn, and ShapeError where an image's logits depend on its neighbours.

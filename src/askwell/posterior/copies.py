@@ -7,9 +7,31 @@ patched, switched or otherwise changed.
 import copy
 from itertools import chain
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from askwell.posterior.sites import holds_randomness, is_stochastic_depth
+
+FEW_OUTPUTS = 16  # below this, matrix libraries switch to kernels for narrow products
+
+
+class EvenLinear(nn.Linear):
+    """A linear layer with few outputs that rounds every image alike, wherever in the batch it lies: see ``even_linear``."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) if input.ndim != 2 else even_linear(input, self.weight, self.bias)
+
+
+def even_linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """input [rows, in] times weight [out, in], plus bias, such that a row's numbers do not depend on its place among the others.
+
+    Kernels for narrow products sum a row's last terms in an order that depends on the row's place, so that an image's logits would
+    depend, in the last bit, on how the pool was cut. With the images along the other side of the product they do not.
+    """
+    if len(weight) >= FEW_OUTPUTS:
+        return F.linear(input, weight, bias)
+    product = (weight @ input.t()).t()
+    return product if bias is None else product + bias
 
 
 def private_copy(model: nn.Module) -> nn.Module:
@@ -17,7 +39,16 @@ def private_copy(model: nn.Module) -> nn.Module:
     attributes = chain.from_iterable(vars(module).values() for module in model.modules())
     computed = (value for value in attributes if isinstance(value, Tensor) and not value.is_leaf)  # cannot be copied
     shared = {id(tensor): tensor for tensor in chain(model.parameters(), computed)}
-    return copy.deepcopy(model, shared).eval()
+    network = copy.deepcopy(model, shared).eval()
+    for module in network.modules():
+        if type(module) is nn.Linear and module.out_features < FEW_OUTPUTS:
+            module.__class__ = EvenLinear  # keeps hooks and parametrisations, which a new module would lose
+    return network
+
+
+def is_torch_layer(module: nn.Module) -> bool:
+    """Whether this is one of torch's own layers, not somebody's module."""
+    return isinstance(module, EvenLinear) or type(module).__module__.startswith("torch.nn.")
 
 
 def sampling_mode(network: nn.Module, *, stochastic_depth: bool) -> None:
@@ -36,4 +67,4 @@ def _needs_training(module: nn.Module, stochastic_depth: bool) -> bool:
         return stochastic_depth
     if any(name.startswith("running_") for name, _ in module.named_buffers(recurse=False)):
         return False
-    return holds_randomness(module) if type(module).__module__.startswith("torch.nn.") else True
+    return holds_randomness(module) if is_torch_layer(module) else True

@@ -10,6 +10,7 @@ Salmon et al. (2011), Parallel random numbers: as easy as 1, 2, 3.
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +35,15 @@ def uniform(seed: int, sample: int, ordinal: int, shape: Sequence[int]) -> Float
     generator = np.random.Philox(key=np.array([seed, 0], dtype=np.uint64), counter=counter)
     words = generator.random_raw((size + 1) // 2).astype("<u8").view("<u4")
     return (words[:size] * RESOLUTION).reshape(shape)
+
+
+@runtime_checkable
+class LayerMasks(Protocol):
+    """What a layer asks for its mask."""
+
+    def keep(self, ordinal: int, shape: Sequence[int], probability: float) -> Bool[Tensor, "..."]:
+        """The mask of layer ``ordinal`` for an activation of this shape; broadcasts against it."""
+        ...
 
 
 class Masks:

@@ -10,6 +10,7 @@ from askwell.errors import SettingsError
 from askwell.posterior.agreement import find_fault
 from askwell.posterior.chunks import BATCH, Chunking, Images, check_images
 from askwell.posterior.copies import private_copy
+from askwell.posterior.dense_head import DenseHead, dense_head
 from askwell.posterior.masks import Masks
 from askwell.posterior.split import CannotSplitError, Split, split
 from askwell.posterior.unsplit import FullPassesWarning, Unsplit
@@ -63,7 +64,7 @@ class MCDropout:
         self._chunking = Chunking.of(network, batch=batch, precision=precision)
         self._masks = Masks(seed, self._chunking.device)
         self._full = Unsplit(network, stochastic_depth=stochastic_depth)
-        self._route: Split | Unsplit = self._full
+        self._route: Split | DenseHead | Unsplit = self._full
         self._checked = False
         try:
             self._route = split(private_copy(network), stochastic_depth=stochastic_depth)
@@ -90,6 +91,8 @@ class MCDropout:
             fault = find_fault(self._route, self._full, self._masks, self._chunking.chunk(images[:2], 2))
             if fault is not None:
                 self._fall_back(fault)
+            if isinstance(self._route, Split):
+                self._route = dense_head(self._route, self._samples)
             self._checked = True
         return self._chunking.log_probs(images, self._passes)
 

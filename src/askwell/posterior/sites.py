@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
 from askwell.errors import ShapeError
-from askwell.posterior.masks import SampleMasks
+from askwell.posterior.masks import LayerMasks, SampleMasks
 
 Form = Callable[[Tensor, SampleMasks, int, float], Tensor]
 
@@ -42,7 +42,7 @@ class DropoutCall:
     training: Any
 
 
-def dropout(x: Tensor, masks: SampleMasks, ordinal: int, p: float) -> Tensor:
+def dropout(x: Tensor, masks: LayerMasks, ordinal: int, p: float) -> Tensor:
     """Drop single units: x * mask / (1 - p). Srivastava et al. (2014)."""
     return x * _scaled_mask(x, masks.keep(ordinal, x.shape, 1 - p), p)
 

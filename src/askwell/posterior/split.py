@@ -20,13 +20,15 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate, map_arg
 
 from askwell.errors import NotStochasticError
-from askwell.posterior.copies import sampling_mode
+from askwell.posterior.copies import EvenLinear, sampling_mode
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.randomness import NoRandomness, UnexpectedRandomnessError
 from askwell.posterior.sites import DropoutCall, Site, dropout_call, holds_randomness, is_stochastic_depth, module_site
 
 Sites = Mapping[fx.Node, Site]  # in the order of execution, which numbers them
 Twins = Mapping[fx.Node, fx.Node]  # node of the eval graph -> its counterpart in the sampling graph
+
+BERNOULLI = ("bernoulli", "bernoulli_", torch.bernoulli)  # methods and function that draw a mask
 
 
 class CannotSplitError(Exception):
@@ -81,7 +83,7 @@ class _Root(nn.Module):
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return is_stochastic_depth(m) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, EvenLinear) or is_stochastic_depth(m) or super().is_leaf_module(m, module_qualified_name)
 
 
 def _trace(root: nn.Module) -> fx.Graph:
@@ -102,6 +104,8 @@ def _find_sites(root: nn.Module, quiet: fx.Graph, graph: fx.Graph, *, stochastic
     twins: dict[fx.Node, fx.Node] = {}
     sites: dict[fx.Node, Site] = {}
     for twin, node in zip(quiet.nodes, graph.nodes, strict=True):
+        if node.target in BERNOULLI:
+            raise CannotSplitError(f"it draws masks of its own ({node.name})")
         twins[twin] = node
         call = dropout_call(node)
         if call is None:

@@ -1,0 +1,191 @@
+"""The fastest route: where all that follows the cut is dense layers, the T heads are one wide matrix product.
+
+For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the first mask is multiplied into the first layer's
+weights instead of the activations, and the rows whose units the second mask drops are left out:
+
+    wide [B, sum_t live_t] = x [B, in] @ concat_t( W[live_t] * mask_t / (1 - p) ).T
+
+which the rest reads as [B * T, units], all samples at once. For the paper's network that halves the products and makes one large
+one of 100 small ones.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Int
+from torch import Tensor, fx, nn
+
+from askwell.posterior.copies import EvenLinear, even_linear
+from askwell.posterior.masks import SampleMasks
+from askwell.posterior.sites import dropout
+from askwell.posterior.split import Split
+
+STACK_BYTES = 128 * 2**20  # of masked weights; the paper's network needs 100 MB at T = 100
+POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
+POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
+
+
+class Site(NamedTuple):
+    """A dropout call: which one it is, and its probability to drop."""
+
+    ordinal: int
+    p: float
+
+
+@dataclass
+class _Stack:
+    """The first layer of T heads: masked rows [R, in] with their biases [R], and where they belong in [T * units]."""
+
+    made_of: tuple[int, ...]
+    rows: Tensor
+    biases: Tensor | None
+    places: Tensor
+
+
+class DenseHead:
+    """A cut network whose suffix is dense; the same passes as the Split it was made from, to rounding."""
+
+    def __init__(self, cut: Split, first: nn.Linear, entry: Site, live: Site | None, tail: fx.GraphModule) -> None:
+        self._cut = cut
+        self._first = first
+        self._entry = entry
+        self._live = live
+        self._tail = tail
+        self._stack: _Stack | None = None
+
+    def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
+        """The network's output for each sample's masks, with one pass of the prefix and one product for all first layers."""
+        (live,) = self._cut.prefix(images)
+        masks = list(samples)
+        if live[0].numel() != self._first.in_features:  # the layer reads the last axis of several
+            return self._cut.passes(images, masks)
+        made_of = (len(masks), *self._versions())
+        if self._stack is None or self._stack.made_of != made_of:
+            self._stack = self._stacked(live, masks, made_of)
+        wide = even_linear(live.flatten(1), self._stack.rows, self._stack.biases)
+        units = self._first.out_features
+        spread = wide.new_zeros(len(images), len(masks) * units).index_copy_(1, self._stack.places, wide)
+        outputs = self._tail(_AllSamples(masks), spread.view(-1, units))
+        return iter(outputs.unflatten(0, (len(images), len(masks))).unbind(1))
+
+    def _versions(self) -> tuple[int, ...]:
+        """Counters that torch raises whenever the layer's parameters are changed in place, as by further training."""
+        return tuple(parameter._version for parameter in self._first.parameters())
+
+    def _stacked(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Stack:
+        """Filled row by row: the masked weights are the largest thing in memory, and must not be there twice."""
+        units, weight, bias = self._first.out_features, self._first.weight.detach(), self._first.bias
+        units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
+        places = torch.cat([index + sample * units for sample, index in enumerate(units_of)])
+        device = weight.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        rows = torch.empty(len(places), weight.shape[1], dtype=dtype, device=weight.device)
+        start = 0
+        for index, sample_masks in zip(units_of, masks, strict=True):
+            keep = sample_masks.keep(self._entry.ordinal, live.shape, 1 - self._entry.p).flatten()
+            rows[start : start + len(index)] = weight[index] * keep.to(weight.dtype).div_(1 - self._entry.p)
+            start += len(index)
+        biases = None if bias is None else bias.detach()[places % units].to(dtype)
+        return _Stack(made_of, rows, biases, places)
+
+    def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
+        units = self._first.out_features
+        if self._live is None:
+            return torch.arange(units, device=self._first.weight.device)
+        return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
+
+
+class _AllSamples:
+    """Masks for activations [B * T, units]: those of every sample, again for every image."""
+
+    def __init__(self, masks: Sequence[SampleMasks]) -> None:
+        self._masks = masks
+
+    def keep(self, ordinal: int, shape: Sequence[int], probability: float) -> Bool[Tensor, "rows units"]:
+        batch, units = shape[0] // len(self._masks), shape[1]
+        masks = [sample_masks.keep(ordinal, (batch, units), probability) for sample_masks in self._masks]
+        return torch.cat(masks).repeat(batch, 1)
+
+
+def dense_head(cut: Split, samples: int) -> Split | DenseHead:
+    """The same network as a DenseHead where its suffix is dense and T masked first layers fit in memory, else as it was."""
+    chain = _chain(cut.suffix)
+    linears = [position for position, node in enumerate(chain) if _linear(cut.suffix, node) is not None]
+    if not linears or chain[0].target is not dropout:
+        return cut
+    between, rest = chain[1 : linears[0]], chain[linears[0] + 1 :]
+    first = _linear(cut.suffix, chain[linears[0]])
+    if first is None or not all(_is_flatten(cut.suffix, node) for node in between):
+        return cut
+    if not all(node.target is dropout or _acts_on_units(cut.suffix, node) for node in rest):
+        return cut
+    if samples * first.weight.nbytes // 2 > STACK_BYTES:
+        return cut
+    return DenseHead(cut, first, _site(chain[0]), _live_site(cut.suffix, rest), _tail(cut.suffix, rest))
+
+
+def _chain(suffix: fx.GraphModule) -> list[fx.Node]:
+    """The suffix's calls if each takes nothing but the one before, the first nothing but one live value; else nothing."""
+    masks, *inputs = [node for node in suffix.graph.nodes if node.op == "placeholder"]
+    calls = [node for node in suffix.graph.nodes if node.op not in {"placeholder", "output"}]
+    (output,) = [node for node in suffix.graph.nodes if node.op == "output"]
+    sources = [*inputs, *calls]
+    in_line = [[node for node in call.all_input_nodes if node is not masks] for call in [*calls, output]]
+    return calls if len(inputs) == 1 and in_line == [[source] for source in sources] else []
+
+
+def _module(suffix: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    return suffix.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def _linear(suffix: fx.GraphModule, node: fx.Node) -> nn.Linear | None:
+    """A plain linear layer, whose call is nothing but the product."""
+    module = _module(suffix, node)
+    if not isinstance(module, nn.Linear) or type(module) not in (nn.Linear, EvenLinear):
+        return None
+    return None if module._forward_hooks or module._forward_pre_hooks else module
+
+
+def _is_flatten(suffix: fx.GraphModule, node: fx.Node) -> bool:
+    module = _module(suffix, node)
+    if isinstance(module, nn.Flatten):
+        return (module.start_dim, module.end_dim) == (1, -1)
+    return node.target in {torch.flatten, "flatten"} and node.args[1:] == (1,) and not node.kwargs
+
+
+def _acts_on_units(suffix: fx.GraphModule, node: fx.Node) -> bool:
+    """Whether it treats the rows [units] one by one: a linear layer or a function of single numbers."""
+    if isinstance(_module(suffix, node), (nn.Linear, *POINTWISE)):
+        return True
+    return node.op == "call_function" and node.target in POINTWISE_FUNCTIONS
+
+
+def _site(node: fx.Node) -> Site:
+    _, _, ordinal, p = node.args
+    assert isinstance(ordinal, int), "the cut writes it down as a number"
+    assert isinstance(p, float), "the cut writes it down as a number"
+    return Site(ordinal, p)
+
+
+def _live_site(suffix: fx.GraphModule, rest: Sequence[fx.Node]) -> Site | None:
+    """The dropout that drops the first layer's units, if there is one before the next linear layer."""
+    for node in rest:
+        if node.target is dropout:
+            return _site(node)
+        if isinstance(_module(suffix, node), nn.Linear):
+            return None
+    return None
+
+
+def _tail(suffix: fx.GraphModule, rest: Sequence[fx.Node]) -> fx.GraphModule:
+    """What follows the first linear layer, as a function of the masks and the layer's output."""
+    graph = fx.Graph()
+    masks, last = graph.placeholder("masks"), graph.placeholder("units")
+    for node in rest:
+        copied = {argument: masks if argument.op == "placeholder" else last for argument in node.all_input_nodes}
+        last = graph.node_copy(node, copied.__getitem__)
+    graph.output(last)
+    return fx.GraphModule(suffix, graph)
