@@ -29,8 +29,9 @@ class MCDropout:
 
     Sample t depends on the seed and t alone: not on torch's global generator, on T, on the order or the chunks of the images, or on
     the device. Batch norm stays in eval, and so does stochastic depth unless ``stochastic_depth`` is true; a network that calls
-    it as a function inside its own modules gets it in any case. ``batch`` images run together, however many one call brings; for
-    one ``batch`` and number of threads, results in fp32 are equal bit for bit.
+    it as a function inside its own modules gets it in any case. ``batch`` images run together, however many one call brings;
+    for one ``batch``, a multiple of 32, and one number of threads, a power of two, results in fp32 are equal bit for bit however the
+    pool is cut or ordered.
 
     Raises NotStochasticError for a network without dropout (where full passes are needed, at the first ``log_probs``), SettingsError or
     UnknownNameError for settings out of range. Gal and Ghahramani (2016); Gal et al. (2017), section 3.

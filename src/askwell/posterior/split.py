@@ -6,7 +6,7 @@ which shows what is stochastic:
     prefix = every node without a stochastic ancestor        images -> all values that the suffix still needs
     suffix = every other node                                masks of one sample and those values -> logits
 
-Whatever this cannot see is settled by running both routes on the first images (``mc_dropout``); whatever it sees and cannot cut
+Whatever this cannot see is settled by running both routes on the first images (``agreement``); whatever it sees and cannot cut
 raises CannotSplitError.
 """
 
@@ -29,10 +29,14 @@ Sites = Mapping[fx.Node, Site]  # in the order of execution, which numbers them
 Twins = Mapping[fx.Node, fx.Node]  # node of the eval graph -> its counterpart in the sampling graph
 
 BERNOULLI = ("bernoulli", "bernoulli_", torch.bernoulli)  # methods and function that draw a mask
+NOT_STOCHASTIC = (
+    "expected a network with dropout (p > 0) on the way to its logits, found no stochastic layer; "
+    "add dropout, or use Point for the network's single estimate."
+)
 
 
 class CannotSplitError(Exception):
-    """Why a network needs full passes; the message completes "askwell cannot split this network: ..."."""
+    """Why a network needs full passes; the message completes "askwell cannot split this network before its first stochastic layer: ..."."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,6 @@ def split(network: nn.Module, *, stochastic_depth: bool) -> Split:
     if not any(node.op == "output" for node in late):
         raise NotStochasticError(NOT_STOCHASTIC)
     return _cut(root, graph, sites, late)
-
-
-NOT_STOCHASTIC = (
-    "expected a network with dropout (p > 0) on the way to its logits, found no stochastic layer; "
-    "add dropout, or use Point for the network's single estimate."
-)
 
 
 class _Root(nn.Module):

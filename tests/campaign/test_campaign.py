@@ -1,0 +1,221 @@
+"""A campaign in one process: what it writes, what it refuses, and that the same seed gives the same result."""
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from askwell.campaign.campaign import Campaign
+from askwell.campaign.steps import Stage, load_round
+from askwell.errors import (
+    CampaignBusyError,
+    CampaignExistsError,
+    CampaignStateError,
+    NonFiniteError,
+    SettingsError,
+    UnknownNameError,
+)
+from askwell.learning.recipe import Recipe, WeightDecay
+from askwell.pool.images import as_pool
+from askwell.pool.oracle import oracle
+
+CLASSES = 3
+LABELS = torch.arange(90) % CLASSES
+IMAGES = (
+    torch.randint(0, 100, (90, 1, 8, 8), generator=torch.Generator().manual_seed(0)) + 50 * LABELS[:, None, None, None]
+).byte()
+POOL, TEST = IMAGES[:60], (IMAGES[60:], LABELS[60:])
+ORACLE = oracle(LABELS[:60])
+QUICK = Recipe(steps=8, batch_size=8, device="cpu")
+
+
+def small(directory: Path, **settings: object) -> Campaign:
+    wanted = {"recipe": QUICK, "initial": 6, "query": 5, "samples": 4, **settings}
+    return Campaign.create(directory, pool=POOL, test=TEST, **wanted)  # pyright: ignore[reportArgumentType]
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("strategy", ["bald", "power_bald", "random", "point_bald", "variation_ratios_votes"])
+def test_what_a_campaign_leaves_behind(tmp_path: Path, strategy: str):
+    with small(tmp_path / "c", strategy=strategy, validation=4) as campaign:
+        campaign.run(oracle=ORACLE, rounds=3)
+        page = campaign.report()
+    curve, queries = table(tmp_path / "c" / "curve.csv"), table(tmp_path / "c" / "queries.csv")
+    assert [row["labels"] for row in curve] == ["10", "15", "20", "25"], "validation labels count"
+    assert [row["round"] for row in curve] == ["0", "1", "2", "3"]
+    assert all(
+        0 <= float(row["accuracy"]) <= 1 and math.isfinite(float(row["nll"])) and row["auc"] == "" for row in curve
+    )
+    assert all(row["seconds_score"] for row in curve[:-1])
+    assert curve[-1]["seconds_score"] == "", "nothing is scored after the last round"
+    assert len(queries) == 6 + 15
+    assert len({row["id"] for row in queries}) == 21, "no item is asked twice"
+    for row in queries:
+        assert row["label"] == str(int(LABELS[int(row["id"].removeprefix("item-"))]))
+        assert (row["score"] == "") == (row["round"] == "0")
+    first = [row["label"] for row in queries if row["round"] == "0"]
+    assert sorted(first) == ["0", "0", "1", "1", "2", "2"], "balanced"
+    if strategy in {"bald", "variation_ratios_votes"}:
+        for number in ("1", "2", "3"):
+            scores = [float(row["score"]) for row in queries if row["round"] == number]
+            assert scores == sorted(scores, reverse=True)
+    if strategy == "point_bald":
+        assert {float(row["score"]) for row in queries if row["score"]} == {0.0}, "a point knows no disagreement"
+    assert page.stat().st_size > 10_000
+    assert {path.suffix for path in page.parent.iterdir()} == {".html", ".png", ".svg"}
+
+
+def test_same_seed_same_campaign_and_strategies_share_what_they_should(tmp_path: Path):
+    def run(name: str, **settings: object) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+        with small(tmp_path / name, **settings) as campaign:
+            campaign.run(ORACLE, 2)
+        curve = [
+            {k: v for k, v in row.items() if "seconds" not in k and k != "strategy"}
+            for row in table(tmp_path / name / "curve.csv")
+        ]
+        return curve, table(tmp_path / name / "queries.csv")
+
+    first, again, other, random = run("a"), run("b"), run("c", seed=1), run("d", strategy="random")
+    assert first == again
+    assert first[1] != other[1]
+    assert first[0][0] == random[0][0], "the same initial set, weights and masks: the same round 0"
+    assert first[0][1] != random[0][1]
+
+
+def test_rounds_can_be_added_later_with_the_same_result(tmp_path: Path):
+    with small(tmp_path / "at once") as campaign:
+        campaign.run(ORACLE, 3)
+    with small(tmp_path / "bit by bit") as campaign:
+        campaign.run(ORACLE, 1)
+        campaign.run(ORACLE, 1)
+    with Campaign.open(tmp_path / "bit by bit", pool=POOL, test=TEST) as campaign:
+        campaign.run(ORACLE, 3)
+    assert (tmp_path / "at once/queries.csv").read_text() == (tmp_path / "bit by bit/queries.csv").read_text()
+
+
+def test_a_pool_that_runs_out_ends_the_campaign(tmp_path: Path):
+    with small(tmp_path / "c", query=25, initial=20) as campaign:
+        campaign.run(ORACLE, 100)
+        assert [point.labels for point in campaign.curve()] == [20, 45, 60]
+        campaign.run(ORACLE, 100)
+        assert len(campaign.curve()) == 3
+
+
+def test_warm_start_and_tuning_go_through_the_loop(tmp_path: Path):
+    decay = WeightDecay(tune=(0.0, 5.0), tune_every=2)
+    recipe = QUICK.model_copy(update={"warm_start": True, "weight_decay": decay})
+    stages: list[Stage] = []
+    with small(tmp_path / "c", recipe=recipe, validation=10) as campaign:
+        campaign.run(ORACLE, 3, notify=stages.append)
+        records = campaign._workspace.store.round_records()
+    fits = {
+        number: max(stage.total for stage in stages if stage.name == "fit" and stage.round == number)
+        for number in range(4)
+    }
+    assert fits == {0: 16, 1: 8, 2: 16, 3: 8}, "tuned in every second round, kept in between"
+    assert records[1].metrics["weight_decay"] == records[0].metrics["weight_decay"]
+    assert {stage.name for stage in stages} == {"fit", "evaluate", "score"}
+
+
+def broken(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """A network that yields NaN for a white image."""
+
+    class Broken(nn.Sequential):
+        def forward(self, input: Tensor) -> Tensor:
+            white = input.flatten(1).amin(dim=1, keepdim=True) == 1
+            return super().forward(input).masked_fill(white, torch.nan)
+
+    return Broken(nn.Dropout(0.5), nn.Flatten(), nn.Linear(64, classes))
+
+
+def test_nan_is_named_and_the_round_is_not_committed(tmp_path: Path):
+    pool = POOL.clone()
+    pool[43] = 255
+    recipe = QUICK.model_copy(update={"model": broken})
+    with Campaign.create(tmp_path / "c", pool=pool, test=TEST, recipe=recipe, initial=6, samples=4) as campaign:
+        with pytest.raises(NonFiniteError, match="found NaN for item 'item-43'"):
+            campaign.run(ORACLE, 2)
+        store = campaign._workspace.store
+        assert store.rounds_done() == 1, "no white image was in round 0's fit or test, so it stays"
+        assert not store.has_query(1)
+
+
+def test_a_second_process_is_refused(tmp_path: Path):
+    with small(tmp_path / "c") as campaign:
+        with Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as second:
+
+            def intrude(stage: Stage) -> None:
+                with pytest.raises(CampaignBusyError, match="another process is running the campaign"):
+                    second.run(ORACLE, 1)
+
+            campaign.run(ORACLE, 0, notify=intrude)
+        assert len(campaign.curve()) == 1
+
+
+def test_an_interrupt_leaves_a_campaign_that_goes_on(tmp_path: Path):
+    def interrupt(stage: Stage) -> None:
+        if stage.round == 2 and stage.name == "score":
+            raise KeyboardInterrupt
+
+    with small(tmp_path / "c") as campaign, pytest.raises(KeyboardInterrupt):
+        campaign.run(ORACLE, 3, notify=interrupt)
+    with small(tmp_path / "whole") as campaign:
+        campaign.run(ORACLE, 3)
+    with Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as campaign:
+        campaign.run(ORACLE, 3)
+    assert (tmp_path / "c/queries.csv").read_text() == (tmp_path / "whole/queries.csv").read_text()
+
+
+def test_what_open_refuses(tmp_path: Path):
+    with small(tmp_path / "c") as campaign:
+        campaign.run(ORACLE, 1)
+    with pytest.raises(CampaignExistsError, match="found a campaign in"):
+        small(tmp_path / "c")
+    with pytest.raises(CampaignStateError, match=r"expected a campaign in .* found no campaign.toml"):
+        Campaign.open(tmp_path / "nothing")
+    with pytest.raises(SettingsError, match="created with images of your own"):
+        Campaign.open(tmp_path / "c")
+    with pytest.raises(CampaignStateError, match=r"expected the 60 items .* found 50"):
+        Campaign.open(tmp_path / "c", pool=POOL[:50], test=TEST)
+    renamed = as_pool(POOL, ids=[f"other-{number}" for number in range(60)])
+    with pytest.raises(CampaignStateError, match=r"expected item 'item-00' at position 0 .* found 'other-0'"):
+        Campaign.open(tmp_path / "c", pool=renamed, test=TEST)
+    with pytest.raises(CampaignStateError, match="found another"):
+        Campaign.open(tmp_path / "c", pool=POOL, test=TEST, recipe=Recipe(steps=9))
+    weights = tmp_path / "c/models/round-0000.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as campaign:
+        with pytest.raises(CampaignStateError, match="found other content"):
+            load_round(campaign._workspace, 0)
+        weights.unlink()
+        with pytest.raises(CampaignStateError, match="found no file"):
+            load_round(campaign._workspace, 0)
+
+
+def test_what_create_refuses_and_that_nothing_is_written(tmp_path: Path):
+    for settings, error, message in (
+        ({"strategy": "bold"}, UnknownNameError, "did you mean bald"),
+        ({"query": 0}, SettingsError, "setting 'query' of the campaign cannot be used: .* found 0"),
+        ({"initial": 70}, SettingsError, "fit in the pool of 60"),
+        ({"recipe": Recipe(device="warp")}, SettingsError, "expected a device that this machine has, found 'warp'"),
+    ):
+        with pytest.raises(error, match=message):
+            small(tmp_path / "c", **settings)
+    with pytest.raises(SettingsError, match="expected test images of the pool's shape"):
+        Campaign.create(tmp_path / "c", pool=POOL, test=(torch.zeros(3, 1, 9, 9, dtype=torch.uint8), [0, 1, 2]))
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_network_of_ones_own_must_be_handed_over_again(tmp_path: Path):
+    recipe = QUICK.model_copy(update={"model": broken})
+    Campaign.create(tmp_path / "c", pool=POOL, test=TEST, recipe=recipe, initial=6).close()
+    with pytest.raises(SettingsError, match="trains your own network"):
+        Campaign.open(tmp_path / "c", pool=POOL, test=TEST)
+    Campaign.open(tmp_path / "c", pool=POOL, test=TEST, recipe=recipe).close()
