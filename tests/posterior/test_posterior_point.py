@@ -42,6 +42,22 @@ def test_bf16_is_near_fp32():
     assert 0 < (rough - exact).abs().max() < 0.05
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.RReLU(),
+        Lambda(lambda m, x: F.scaled_dot_product_attention(*[x[:, None, None]] * 3)[:, 0, 0]),
+        nn.AlphaDropout(),
+    ],
+    ids=["rrelu", "attention", "dropout"],
+)
+def test_layers_that_could_draw_but_do_not_in_eval_mode_are_no_fault(layer):
+    model = seeded(lambda: Flat(layer))
+    found = Point(model).log_probs(pictures(3))[:, 0]
+    with torch.no_grad():
+        torch.testing.assert_close(found, model.eval()(pictures(3)).log_softmax(-1), rtol=0, atol=1e-6)
+
+
 def test_a_network_that_is_always_random_is_refused():
     model = seeded(lambda: Flat(Lambda(lambda m, x: F.dropout(x, 0.5, training=True))))
     with pytest.raises(UsageError, match="MCDropout"):
