@@ -35,7 +35,7 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, found: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(found, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(found, names, n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
         super().__init__(f"there is no {kind} called {found!r}; {hint}")
 

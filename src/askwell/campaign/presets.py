@@ -8,9 +8,9 @@ DEMO = ExperimentSettings(
     dataset="digits",
     strategy=PAPER_STRATEGIES,
     seeds=3,
-    rounds=18,
+    rounds=14,
     query=10,
     initial=20,
     samples=50,
-    recipe=Recipe(model="bcnn", steps=150, batch_size=32, learning_rate=2e-3, schedule="one_cycle"),
+    recipe=Recipe(model="bcnn", steps=150, batch_size=32, learning_rate=2e-3),
 )
