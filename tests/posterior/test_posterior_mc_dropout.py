@@ -111,8 +111,8 @@ def test_seeds_decide_and_the_global_generator_does_not(paper):
 
 @pytest.mark.parametrize("full", [False, True])
 def test_moments_are_those_of_naive_dropout(full):
-    """Mean and standard deviation of p over 2000 samples, within 5 standard errors of the difference of two such estimates."""
-    model, samples = seeded(partial(Paper, full=full, width=32)), 2000
+    """Mean and standard deviation of p over 1000 samples, within 5 standard errors of the difference of two such estimates."""
+    model, samples = seeded(partial(Paper, full=full, width=32)), 1000
     for parameter in model.dense2.parameters():
         parameter.data.mul_(5)  # so that probabilities differ between samples
     images = pictures(2)
@@ -208,6 +208,22 @@ def test_bf16_is_near_fp32_and_its_log_softmax_is_exact(paper):
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough.logsumexp(-1), torch.zeros(4, 4), rtol=0, atol=1e-6)
     assert 0 < (rough - exact).abs().max() < 0.05
+
+
+def test_the_log_softmax_of_a_network_in_bf16_is_taken_in_fp32(paper):
+    log_probs = MCDropout(copy.deepcopy(paper).bfloat16(), samples=4).log_probs(pictures(4))
+    assert log_probs.dtype == torch.float32
+    torch.testing.assert_close(log_probs.logsumexp(-1), torch.zeros(4, 4), rtol=0, atol=1e-6)
+
+
+def test_the_last_chunk_is_filled_up_with_its_last_image():
+    model, seen = seeded(Paper), []
+    model.conv1.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0].clone()))
+    images = pictures(11)
+    MCDropout(model, samples=2, batch=8).log_probs(images)
+    *_, first, last = seen
+    assert torch.equal(first, images[:8])
+    assert torch.equal(last, torch.cat([images[8:], images[10:].expand(5, -1, -1, -1)]))
 
 
 def test_fp32_means_fp32_under_the_caller_s_autocast(paper):
