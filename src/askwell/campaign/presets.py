@@ -12,5 +12,5 @@ DEMO = ExperimentSettings(
     query=10,
     initial=20,
     samples=50,
-    recipe=Recipe(model="bcnn", steps=150, batch_size=32, learning_rate=2e-3),
+    recipe=Recipe(model="bcnn", steps=150, batch_size=20, learning_rate=2e-3),
 )
