@@ -1,7 +1,8 @@
 """Runs small campaigns, each in a process of its own, and ends them where it is told to as kill -9 would.
 
-Each line of stdin, DIRECTORY ROUNDS MOMENT ROUND, forks a process that has torch imported already; its number and then its end (0, or
-minus the signal) are printed. MOMENT is "fit", "evaluate", "score", "query", "answers", "round" or "never".
+Each line of stdin, DATA DIRECTORY ROUNDS MOMENT ROUND FRACTION, forks a process that has torch imported already; its number and then its
+end (0, or minus the signal) are printed. DATA is "small" or "mnist". MOMENT is "fit", "evaluate" or "score" of a round, when FRACTION of
+it is done; or "query", "answers" or "round", the transaction of that name after ROUND others of its kind; or "never".
 The moment is reached through what any caller can do: the notify callback, and SQLAlchemy's own events on the store's engine.
 """
 
@@ -17,8 +18,9 @@ from sqlalchemy.engine import Engine
 from askwell.campaign.campaign import Campaign
 from askwell.campaign.steps import Stage
 from askwell.learning.recipe import Recipe
+from askwell.pool.datasets import load_dataset
 from askwell.pool.images import LabelledImages, as_pool
-from askwell.pool.oracle import DatasetOracle
+from askwell.pool.oracle import DatasetOracle, Oracle
 
 TABLE_OF_MOMENT = {
     "query": "INSERT INTO queries",
@@ -41,15 +43,33 @@ def die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(directory: str, rounds: int, moment: str, at_round: int) -> None:
-    torch.set_num_threads(1)
+def small(directory: Path) -> tuple[Campaign, Oracle]:
     images, labels = data()
     classes = ("a", "b", "c")
     pool, test = as_pool(images[:80]), LabelledImages(as_pool(images[80:]), labels[80:], classes)
     oracle = DatasetOracle(pool.ids, labels[:80], classes)
+    if (directory / "campaign.toml").exists():
+        return Campaign.open(directory, pool=pool, test=test), oracle
+    recipe = Recipe(steps=6, batch_size=8)
+    settings = {"strategy": "power_bald", "initial": 6, "query": 4, "samples": 4, "validation": 5, "recipe": recipe}
+    return Campaign.create(directory, pool=pool, test=test, **settings), oracle
+
+
+def mnist(directory: Path) -> tuple[Campaign, Oracle]:
+    found = load_dataset("mnist")
+    if (directory / "campaign.toml").exists():
+        return Campaign.open(directory, pool=found.pool, test=found.test), found.oracle
+    recipe = Recipe(precision="auto")
+    return Campaign.create(
+        directory, pool=found.pool, test=found.test, strategy="bald", samples=20, recipe=recipe
+    ), found.oracle
+
+
+def main(name: str, directory: Path, rounds: int, moment: str, at_round: int, fraction: float) -> None:
+    torch.set_num_threads(1)
 
     def notify(stage: Stage) -> None:
-        if stage.name == moment and stage.round == at_round:
+        if stage.name == moment and stage.round == at_round and stage.done >= fraction * stage.total:
             die()
 
     seen = 0
@@ -62,31 +82,17 @@ def main(directory: str, rounds: int, moment: str, at_round: int) -> None:
                 die()  # inside the transaction, after its first statements
 
     event.listen(Engine, "before_cursor_execute", before_execute)
-    if (Path(directory) / "campaign.toml").exists():
-        campaign = Campaign.open(directory, pool=pool, test=test)
-    else:
-        recipe = Recipe(steps=6, batch_size=8)
-        campaign = Campaign.create(
-            directory,
-            pool=pool,
-            test=test,
-            recipe=recipe,
-            strategy="power_bald",
-            initial=6,
-            query=4,
-            samples=4,
-            validation=5,
-        )
+    campaign, oracle = {"small": small, "mnist": mnist}[name](directory)
     with campaign:
         campaign.run(oracle, rounds, notify=notify)
 
 
 def serve() -> None:
     for line in sys.stdin:
-        directory, rounds, moment, at_round = line.split()
+        name, directory, rounds, moment, at_round, fraction = line.split()
         process = os.fork()
         if process == 0:
-            main(directory, int(rounds), moment, int(at_round))
+            main(name, Path(directory), int(rounds), moment, int(at_round), float(fraction))
             os._exit(0)
         print(process, flush=True)
         _, status = os.waitpid(process, 0)

@@ -36,10 +36,20 @@ class Runner:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
 
-    def __call__(self, directory: Path, moment: str, at_round: int = 0, *, kill_after: float | None = None) -> int:
+    def __call__(
+        self,
+        directory: Path,
+        moment: str,
+        at_round: int = 0,
+        *,
+        kill_after: float | None = None,
+        data: str = "small",
+        rounds: int = ROUNDS,
+        fraction: float = 0.0,
+    ) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{directory} {ROUNDS} {moment} {at_round}\n")
+        self.process.stdin.write(f"{data} {directory} {rounds} {moment} {at_round} {fraction}\n")
         self.process.stdin.flush()
         number = int(self.process.stdout.readline())
         if kill_after is not None:
@@ -101,3 +111,42 @@ def test_running_again_does_nothing_twice(undisturbed: Path, run_child: Runner):
     before = outcome(undisturbed)
     assert run_child(undisturbed, "never") == 0
     assert outcome(undisturbed) == before
+
+
+MNIST_ROUNDS = 6
+MNIST_KILLS = [
+    *(
+        ("fit", 0, 0.3),
+        ("evaluate", 0, 0.5),
+        ("round", 0, 0.0),
+        ("score", 1, 0.2),
+        ("score", 1, 0.9),
+        ("query", 0, 0.0),
+    ),
+    *(("answers", 0, 0.0), ("fit", 1, 0.9), ("round", 0, 0.0), ("score", 2, 0.5), ("query", 0, 0.0), ("fit", 2, 0.1)),
+    *(
+        ("fit", 3, 0.5),
+        ("evaluate", 3, 0.9),
+        ("score", 4, 0.4),
+        ("answers", 0, 0.0),
+        ("round", 0, 0.0),
+        ("fit", 5, 0.7),
+    ),
+    *(("score", 6, 0.7), ("fit", 6, 0.99)),
+]
+
+
+@pytest.mark.slow
+def test_real_mnist_killed_twenty_times(tmp_path: Path, run_child: Runner, askwell_data: Path):
+    """BALD over the whole pool of 60,000, one thread; each moment of MNIST_KILLS must really be met."""
+    undisturbed, directory = tmp_path / "undisturbed", tmp_path / "killed"
+    assert run_child(undisturbed, "never", data="mnist", rounds=MNIST_ROUNDS) == 0
+    for moment, at_round, fraction in MNIST_KILLS:
+        end = run_child(directory, moment, at_round, data="mnist", rounds=MNIST_ROUNDS, fraction=fraction)
+        assert end == -signal.SIGKILL, (moment, at_round)
+    assert run_child(directory, "never", data="mnist", rounds=MNIST_ROUNDS) == 0
+    assert outcome(directory) == outcome(undisturbed)
+    with CampaignStore(directory / "campaign.db") as store, store.engine.connect() as connection:
+        assert store.rounds_done() == MNIST_ROUNDS + 1
+        counted = connection.exec_driver_sql("SELECT COUNT(*), COUNT(DISTINCT position) FROM label_events").one()
+        assert tuple(counted) == (20 + 10 * MNIST_ROUNDS, 20 + 10 * MNIST_ROUNDS)

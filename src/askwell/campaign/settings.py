@@ -55,7 +55,7 @@ class LoopSettings(BaseModel):
     validation: int = Field(default=0, ge=0)
     samples: int = Field(default=100, ge=1)
     evaluation: Literal["mc_dropout", "point"] = "mc_dropout"
-    memory_mb: int = Field(default=64, ge=1)
+    memory_mb: int = Field(default=32, ge=1)
     recipe: Recipe = Recipe()
 
 

@@ -11,7 +11,7 @@ from askwell.errors import NonFiniteError
 from askwell.pool.images import Pool, as_float
 from askwell.probability import LogProbs, Scores, log_mean_exp
 
-MEMORY_BYTES = 64 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
+MEMORY_BYTES = 32 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
 BYTES_PER_LOG_PROB = 4 + 3 * 8  # log_probs in fp32, and about three float64 tensors of the same shape while scoring
 BYTES_PER_PIXEL = 1 + 4  # as stored, and as the network takes it
 
