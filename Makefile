@@ -34,7 +34,7 @@ bench: setup  ## every benchmark in a small form
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file --small || exit 1; done
 
 docs: setup  ## the documentation as a site, in ./site
-	@$(BIN)/python -m mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 clean:  ## remove what the targets above made
 	rm -rf .venv site dist askwell-demo .pytest_cache .ruff_cache .hypothesis
