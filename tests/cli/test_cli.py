@@ -153,6 +153,12 @@ def test_the_lists(told: Callable[[str], tuple[int, str, str]]):
         assert set(json.loads(told(f"{command} --json")[1])) == set(entries)
 
 
+def test_the_version_needs_no_command(told: Callable[[str], tuple[int, str, str]]):
+    code, printed, _ = told("--version")
+    assert code == 0
+    assert re.fullmatch(r"askwell \d+\.\d+\.\d+\n", printed)
+
+
 def test_ctrl_c_leaves_a_campaign_and_prints_the_command_that_continues_it(tmp_path: Path, config: Path):
     arguments = [
         "run",

@@ -39,16 +39,22 @@ Workers = Annotated[
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads per campaign.", show_default="processors / workers")]
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"askwell {version('askwell')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed_version
-
-        typer.echo(f"askwell {installed_version('askwell')}")
-        raise typer.Exit
+    """Options before the command; ``run_command_line`` reads --debug."""
 
 
 @app.command()
