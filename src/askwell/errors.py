@@ -84,5 +84,9 @@ class CampaignStateError(AskwellError):
     """A campaign's directory does not hold what it should."""
 
 
+class StoreUnavailableError(AskwellError):
+    """A campaign's database cannot be written: the disk is full, the file is locked or read-only."""
+
+
 class WorkerDiedError(AskwellError):
     """A worker process ended without saying why, as when the machine runs out of memory."""

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,15 @@ from askwell.errors import (
     CampaignExistsError,
     CampaignStateError,
     NonFiniteError,
+    NotStochasticError,
     SettingsError,
+    StoreUnavailableError,
     UnknownNameError,
 )
 from askwell.learning.recipe import Recipe, WeightDecay
-from askwell.pool.images import as_pool
+from askwell.pool.images import LabelledImages, as_pool
 from askwell.pool.oracle import oracle
+from askwell.store.store import CampaignStore, LabelEvent
 
 CLASSES = 3
 LABELS = torch.arange(90) % CLASSES
@@ -176,7 +180,7 @@ def test_an_interrupt_leaves_a_campaign_that_goes_on(tmp_path: Path):
 def test_what_open_refuses(tmp_path: Path):
     with small(tmp_path / "c") as campaign:
         campaign.run(ORACLE, 1)
-    with pytest.raises(CampaignExistsError, match="found a campaign in"):
+    with pytest.raises(CampaignExistsError, match=r"found campaign\.toml in"):
         small(tmp_path / "c")
     with pytest.raises(CampaignStateError, match=r"expected a campaign in .* found no campaign.toml"):
         Campaign.open(tmp_path / "nothing")
@@ -208,9 +212,112 @@ def test_what_create_refuses_and_that_nothing_is_written(tmp_path: Path):
     ):
         with pytest.raises(error, match=message):
             small(tmp_path / "c", **settings)
-    with pytest.raises(SettingsError, match="expected test images of the pool's shape"):
+    with pytest.raises(SettingsError, match="expected pool and test images of shape"):
         Campaign.create(tmp_path / "c", pool=POOL, test=(torch.zeros(3, 1, 9, 9, dtype=torch.uint8), [0, 1, 2]))
     assert not (tmp_path / "c").exists()
+
+
+def test_open_recognises_the_campaign_it_was(tmp_path: Path):
+    with small(tmp_path / "c") as campaign:
+        campaign.run(ORACLE, 1)
+    curve = (tmp_path / "c/curve.csv").read_text()
+    renamed = LabelledImages(as_pool(TEST[0]), TEST[1], ("2", "0", "1"))
+    for changed, error, message in (
+        ({"pool": 255 - POOL, "test": TEST}, CampaignStateError, "expected the images and test labels"),
+        ({"pool": POOL, "test": (TEST[0], 2 - TEST[1])}, CampaignStateError, "expected the images and test labels"),
+        ({"pool": POOL, "test": renamed}, SettingsError, "expected the classes"),
+        ({"pool": POOL, "test": (TEST[0][:, :, :7], TEST[1])}, SettingsError, "resize them"),
+        ({"pool": POOL, "test": (TEST[0].float(), TEST[1])}, SettingsError, "convert one of them"),
+    ):
+        with pytest.raises(error, match=message):
+            Campaign.open(tmp_path / "c", **changed)
+    settings = tmp_path / "c/campaign.toml"
+    text = settings.read_text()
+    settings.write_text(text.replace("query = 5", "query = 6"))
+    with pytest.raises(CampaignStateError, match=r"found another campaign\.toml"):
+        Campaign.open(tmp_path / "c", pool=POOL, test=TEST)
+    settings.unlink()
+    with pytest.raises(CampaignExistsError, match=r"found campaign\.db in"):
+        small(tmp_path / "c", seed=5)
+    settings.write_text(text)
+    (tmp_path / "c/campaign.db").rename(tmp_path / "moved.db")
+    with pytest.raises(CampaignStateError, match=r"expected campaign.db beside models, curve.csv"):
+        Campaign.open(tmp_path / "c", pool=POOL, test=TEST)
+    (tmp_path / "moved.db").rename(tmp_path / "c/campaign.db")
+    with (
+        Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as campaign,
+        pytest.raises(SettingsError, match="expected rounds >= 0"),
+    ):
+        campaign.run(ORACLE, -1)
+    assert (tmp_path / "c/curve.csv").read_text() == curve
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (("0",), "expected one answer for each of 6 items, found 1"),
+        (("0", "1", "2", "0", "1", "x"), "there is no class called 'x'"),
+        (("0", "1", "2", "0", "1", 2), "expected class names as answers, found 2"),
+    ],
+)
+def test_wrong_answers_are_not_recorded(
+    tmp_path: Path, answers: tuple[object, ...], message: str, plain_error: Callable[[str], str]
+):
+    oracle_code = f"type('Wrong', (), {{'answer': lambda self, ids: list({answers!r})}})()"
+    said = plain_error(
+        "import torch; from askwell import Campaign, Recipe\n"
+        "images, labels = torch.arange(60 * 64).reshape(60, 1, 8, 8).byte(), torch.arange(60) % 3\n"
+        "campaign = Campaign.create("
+        f"{str(tmp_path / 'c')!r}, pool=images, test=(images, labels), recipe=Recipe(steps=1), initial=6, "
+        f"initial_set='random', samples=2)\n"
+        f"campaign.run({oracle_code}, 0)"
+    )
+    assert message in said
+    with CampaignStore(tmp_path / "c/campaign.db") as store:
+        assert store.labels() == {}
+
+
+def test_what_the_first_fit_would_show_is_seen_before_anything_is_written(tmp_path: Path):
+    for settings, error, message in (
+        (
+            {"recipe": QUICK.model_copy(update={"weight_decay": WeightDecay(tune=(0.1,))})},
+            SettingsError,
+            "needs labels to tune on",
+        ),
+        (
+            {"recipe": QUICK.model_copy(update={"weight_decay": WeightDecay(value=1.0, layers=("nosuch",))})},
+            SettingsError,
+            "nosuch",
+        ),
+        ({"recipe": QUICK.model_copy(update={"model": without_dropout})}, NotStochasticError, "Point"),
+        ({"recipe": Recipe(device="meta")}, SettingsError, "expected a device"),
+    ):
+        with pytest.raises(error, match=message):
+            small(tmp_path / "c", **settings)
+    assert not (tmp_path / "c").exists()
+    point = QUICK.model_copy(update={"model": without_dropout})
+    with small(tmp_path / "c", recipe=point, strategy="random", evaluation="point") as campaign:
+        campaign.run(ORACLE, 1)
+
+
+def without_dropout(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path: Path):
+    with small(tmp_path / "c") as campaign:
+        campaign.run(ORACLE, 1)
+        store = campaign._workspace.store
+        with store.engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(
+                f"PRAGMA max_page_count = {pages}"
+            )  # of the pooled connection: no page may be added
+        with pytest.raises(StoreUnavailableError, match=r"could not be written .*full.*; nothing committed is lost"):
+            store.record(2, [LabelEvent(0, "label", "x" * 100_000, "a")])
+    with Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as campaign:
+        campaign.run(ORACLE, 2)
+        assert len(campaign.curve()) == 3
 
 
 def test_a_network_of_ones_own_must_be_handed_over_again(tmp_path: Path):

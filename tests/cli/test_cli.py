@@ -69,8 +69,16 @@ def test_run_then_report_then_refuse_then_resume(
     code, _, said = told(run.replace("--query 5", "--query 6") + " --resume")
     assert code == 2
     assert "found another query" in said
-    code, printed, _ = told(f"report {tmp_path / 'out'} --out {tmp_path / 'again'}")
+    other = run.replace("--strategy bald,random", "--strategy max_entropy")
+    assert told(other)[0] == 2, "one directory is one experiment"
+    code, _, said = told(other.replace("--query 5", "--query 6") + " --resume")
+    assert "found another query" in said
+    code, _, said = told(run.replace("--threads 1", "--threads 2") + " --resume")
+    assert "found another number of threads" in said
+    code, printed, _ = told(f"report {tmp_path / 'out'} --out {tmp_path / 'out' / 'again'}")
     assert code == 0
+    code, printed, _ = told(f"report {tmp_path / 'out'} --out {tmp_path / 'again'}")
+    assert code == 0, "a report is not read as a campaign"
     assert (tmp_path / "again/report.html").exists()
     assert (tmp_path / "again/curve.csv").read_text().count("\n") == 7
 
@@ -133,6 +141,10 @@ def test_mistakes_get_one_sentence(
         ("[recipe]\nmodel = 'bcn'", "there is no model called 'bcn'; did you mean bcnn"),
         ("rounds = ", "expected TOML in .*found something else"),
         ("[recipe]\nsteps = 5\nepochs = 5", "expected steps or epochs, found both"),
+        ("strategy = []", "should have at least 1 item"),
+        ("strategy = ['bald', 'bald']", "every strategy may be named once only"),
+        ("[recipe]\nmodel = 'os:system'", "there is no model called 'os:system'"),
+        ("[recipe.weight_decay]\ntune = [1.0]", "needs labels to tune on"),
     ],
 )
 def test_a_wrong_settings_file_gets_one_sentence(
@@ -143,6 +155,13 @@ def test_a_wrong_settings_file_gets_one_sentence(
     assert code == 2
     assert re.search(sentence, said), said
     assert not (tmp_path / "out").exists()
+
+
+def test_out_must_be_a_directory(tmp_path: Path, told: Callable[[str], tuple[int, str, str]]):
+    (tmp_path / "file").write_text("")
+    code, _, said = told(f"run --out {tmp_path / 'file'}")
+    assert code == 2
+    assert "expected a directory for --out, found a file" in said
 
 
 def test_the_lists(told: Callable[[str], tuple[int, str, str]]):

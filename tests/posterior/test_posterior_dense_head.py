@@ -6,12 +6,14 @@ import torch.nn.functional as F
 from posterior_networks import Paper, Residual, Sequence
 from torch import nn
 
+from askwell.models.catalogue import model_function
 from askwell.posterior import dense_head as room
 from askwell.posterior.copies import private_copy
 from askwell.posterior.dense_head import DenseHead, dense_head
 from askwell.posterior.masks import Masks
 from askwell.posterior.mc_dropout import MCDropout
 from askwell.posterior.split import Split, split
+from askwell.posterior.unsplit import Unsplit
 
 
 class Functional(nn.Module):
@@ -130,6 +132,26 @@ def test_the_masked_weights_follow_the_parameters():
     after = posterior.log_probs(images)
     assert not torch.equal(before, after)
     torch.testing.assert_close(after, MCDropout(network, samples=3).log_probs(images), rtol=0, atol=0)
+
+
+def test_nan_in_a_weight_is_seen_even_where_its_unit_is_dropped():
+    torch.manual_seed(0)
+    network, images = Paper(), torch.rand(2, 1, 28, 28)
+    with torch.no_grad():
+        network.dense1.weight[0] = torch.nan
+    assert bool(MCDropout(network, samples=5).log_probs(images).isnan().all())
+
+
+@pytest.mark.parametrize("name", ["bcnn", "bcnn_full"])
+def test_the_papers_networks_of_the_catalogue(name: str):
+    torch.manual_seed(0)
+    network = model_function(name)((1, 28, 28), 10).double()
+    posterior, images = MCDropout(network, samples=3, seed=1), torch.rand(3, 1, 28, 28, dtype=torch.float64)
+    unsplit = Unsplit(private_copy(network), stochastic_depth=False)
+    with torch.no_grad():
+        outputs = unsplit.passes(images, Masks(1, torch.device("cpu")).samples(3, 3))
+        wanted = torch.stack([output.log_softmax(-1) for output in outputs], dim=1)
+    torch.testing.assert_close(posterior.log_probs(images), wanted, rtol=0, atol=1e-10)
 
 
 def test_bf16_masks_the_same_units():

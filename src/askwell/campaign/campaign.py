@@ -8,6 +8,7 @@ from typing import Any, Literal, final
 import torch
 from filelock import FileLock, Timeout
 
+from askwell.campaign.checks import check_images, check_network, recognise, same_recipe
 from askwell.campaign.loop import run_rounds
 from askwell.campaign.settings import (
     SETTINGS_FILE,
@@ -20,17 +21,19 @@ from askwell.campaign.settings import (
 )
 from askwell.campaign.steps import Notify, Stage, Workspace
 from askwell.campaign.tables import curve_points, query_rows, write_tables
-from askwell.errors import CampaignBusyError, CampaignExistsError, CampaignStateError, SettingsError
+from askwell.errors import AskwellError, CampaignBusyError, CampaignExistsError, CampaignStateError, SettingsError
 from askwell.learning.precision import resolve_device, resolve_precision
 from askwell.learning.recipe import Recipe
 from askwell.pool.datasets import load_dataset
 from askwell.pool.images import LabelledImages, Pool, as_labelled, as_pool
 from askwell.pool.oracle import Oracle
-from askwell.pool.splits import uniform_split
 from askwell.report.curves import CurvePoint
 from askwell.report.page import write_report
 from askwell.store.files import replace_file
 from askwell.store.store import CampaignStore
+
+DATABASE = "campaign.db"
+REMAINS = (DATABASE, "models", "curve.csv")  # what a campaign leaves behind, should its settings be gone
 
 
 @final
@@ -60,6 +63,7 @@ class Campaign:
         validation: int = 0,
         initial_set: Literal["balanced", "random"] = "balanced",
         evaluation: Literal["mc_dropout", "point"] = "mc_dropout",
+        memory_mb: int = 32,
     ) -> "Campaign":
         """Begin a campaign in a new or empty directory.
 
@@ -82,16 +86,18 @@ class Campaign:
             "validation": validation,
             "initial_set": initial_set,
             "evaluation": evaluation,
+            "memory_mb": memory_mb,
         }
         return cls.create_from(Path(directory), values, as_pool(pool), as_labelled(test))
 
     @classmethod
     def create_from(cls, directory: Path, values: Mapping[str, Any], pool: Pool, test: LabelledImages) -> "Campaign":
         """Begin a campaign from settings as a mapping: those of CampaignSettings but what the images and the machine say."""
-        if (directory / SETTINGS_FILE).exists():
-            raise CampaignExistsError(
-                f"expected a new or empty directory, found a campaign in {directory}; resume it, or choose another directory."
-            )
+        for name in (SETTINGS_FILE, *REMAINS):
+            if (directory / name).exists():
+                raise CampaignExistsError(
+                    f"expected a directory without a campaign, found {name} in {directory}; resume it, or choose another directory."
+                )
         recipe = resolved(check_settings(Recipe, values.get("recipe", {}), "the recipe"))
         about = {
             "recipe": recipe,
@@ -100,7 +106,13 @@ class Campaign:
             "made_with": made_with(torch.get_num_threads()),
         }
         settings = check_settings(CampaignSettings, {**values, **about}, "the campaign")
-        _check_sizes(settings, pool, test)
+        check_images(settings, pool, test)
+        if settings.validation + settings.initial > len(pool):
+            raise SettingsError(
+                f"expected initial and validation labels to fit in the pool of {len(pool)} images, "
+                f"found {settings.initial} + {settings.validation}; ask for fewer."
+            )
+        check_network(settings)
         directory.mkdir(parents=True, exist_ok=True)
         text = settings_as_toml(settings)
         replace_file(directory / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
@@ -117,16 +129,23 @@ class Campaign:
         """
         directory = Path(directory)
         settings = read_campaign_settings(directory)
-        settings = settings.model_copy(update={"recipe": _same_recipe(settings.recipe, recipe, directory)})
+        settings = settings.model_copy(update={"recipe": same_recipe(settings.recipe, recipe, directory)})
         resolve_device(settings.recipe.device)
+        left = [name for name in REMAINS if (directory / name).exists()]
+        if left and DATABASE not in left:
+            raise CampaignStateError(
+                f"expected {DATABASE} beside {', '.join(left)} in {directory}, found none; restore it from a backup."
+            )
         if pool is None and test is None and settings.dataset is not None:
             data = load_dataset(settings.dataset)
-            return cls(_workspace(directory, settings, data.pool, data.test))
+            pool, test = data.pool, data.test
         if pool is None or test is None:
             raise SettingsError(
                 f"the campaign in {directory} was created with images of your own; pass pool= and test= again to open it."
             )
-        return cls(_workspace(directory, settings, as_pool(pool), as_labelled(test)))
+        images, measured = as_pool(pool), as_labelled(test)
+        check_images(settings, images, measured)
+        return cls(_workspace(directory, settings, images, measured))
 
     @property
     def directory(self) -> Path:
@@ -146,6 +165,8 @@ class Campaign:
         Raises CampaignBusyError when another process runs this campaign, NonFiniteError for a network that yields NaN (the round is
         not recorded).
         """
+        if rounds < 0:
+            raise SettingsError(f"expected rounds >= 0, found {rounds}; 0 is the fit on the initial labels alone.")
         with _locked(self.directory):
             run_rounds(self._workspace, oracle, rounds, notify or _silence)
 
@@ -183,51 +204,14 @@ def resolved(recipe: Recipe) -> Recipe:
 
 def _workspace(directory: Path, settings: CampaignSettings, pool: Pool, test: LabelledImages) -> Workspace:
     """Open the store; write the items if a crash, or this being the first time, left it without."""
-    store = CampaignStore(directory / "campaign.db")
+    store = CampaignStore(directory / DATABASE)
     workspace = Workspace(directory, settings, pool, test, store)
-    if store.item_count() == 0:
-        reserved = uniform_split(len(pool), settings.validation, generator=workspace.generator("validation"))
-        store.add_items(pool.ids, reserved.tolist())
-    elif store.item_count() != len(pool):
-        raise CampaignStateError(
-            f"expected the {store.item_count()} items that the campaign in {directory} was created with, found {len(pool)}; "
-            "open it with the same images."
-        )
-    elif (difference := store.first_difference(pool.ids)) is not None:
-        position, stored, found = difference
-        raise CampaignStateError(
-            f"expected item {stored!r} at position {position} of the pool of {directory}, found {found!r}; "
-            "open it with the same images in the same order."
-        )
+    try:
+        recognise(workspace)
+    except AskwellError:
+        store.close()
+        raise
     return workspace
-
-
-def _check_sizes(settings: CampaignSettings, pool: Pool, test: LabelledImages) -> None:
-    if test.images.image_shape != pool.image_shape:
-        raise SettingsError(
-            f"expected test images of the pool's shape {pool.image_shape}, found {test.images.image_shape}; resize them."
-        )
-    if settings.validation + settings.initial > len(pool):
-        raise SettingsError(
-            f"expected initial and validation labels to fit in the pool of {len(pool)} images, "
-            f"found {settings.initial} + {settings.validation}; ask for fewer."
-        )
-
-
-def _same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe:
-    """The stored recipe, with the given one's function put back where only its name could be written down."""
-    if given is None:
-        if ":" in str(stored.model):
-            raise SettingsError(
-                f"the campaign in {directory} trains your own network {stored.model}; pass recipe=Recipe(model=...) to open it."
-            )
-        return stored
-    same = given.model_copy(update={"device": stored.device, "precision": stored.precision})
-    if same.model_dump(mode="json") != stored.model_dump(mode="json"):
-        raise CampaignStateError(
-            f"expected the recipe that the campaign in {directory} was created with, found another; see its {SETTINGS_FILE}."
-        )
-    return same
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -53,20 +53,25 @@ def campaign_tasks(settings: ExperimentSettings, out: Path) -> list[CampaignTask
     ]
 
 
-def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool) -> None:
+def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool, threads: int | None = None) -> None:
     """Refuse a directory that holds campaigns unless they are to be resumed, and resuming with other settings.
 
-    Raises CampaignExistsError or SettingsError; nothing has been touched then.
+    One directory holds one experiment: whatever campaign lies in it, of any strategy, must share its settings. Raises
+    CampaignExistsError or SettingsError; nothing has been touched then.
     """
-    for task in campaign_tasks(settings, out):
-        if not (task.directory / SETTINGS_FILE).exists():
-            continue
+    if out.exists() and not out.is_dir():
+        raise SettingsError(f"expected a directory for --out, found a file: {out}; choose another.")
+    if (out / SETTINGS_FILE).exists():
+        raise CampaignExistsError(
+            f"expected a directory for an experiment, found a single campaign in {out}; choose another --out."
+        )
+    for file in sorted(out.rglob(SETTINGS_FILE)):
         if not resume:
             raise CampaignExistsError(
-                f"expected a new or empty directory, found a campaign in {task.directory}; "
+                f"expected a new or empty directory, found a campaign in {file.parent}; "
                 "add --resume to continue it, or choose another --out."
             )
-        _check_same(task)
+        _check_same(file.parent, settings, threads)
 
 
 def run_experiment(
@@ -74,24 +79,38 @@ def run_experiment(
     out: Path,
     *,
     workers: int,
-    threads: int,
+    threads: int | None,
     notify: Callable[[Standing], None],
 ) -> None:
     """Run or continue every campaign of the experiment, ``workers`` at a time with ``threads`` torch threads each.
 
-    With one worker everything happens in this process. Raises what the first failing campaign raised, named; the others can be
-    resumed. Ctrl-C (KeyboardInterrupt) stops all of them, resumable.
+    threads None is what a campaign was begun with, or processors / workers for a new one. With one worker everything happens in this
+    process. Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of
+    them, resumable.
     """
     tasks = campaign_tasks(settings, out)
+    new = threads or max(1, processors() // workers)
+    budget = {task: _threads_of(task, new) for task in tasks}
     if workers == 1:
-        _run_here(tasks, threads, notify)
+        _run_here(budget, notify)
     else:
-        _run_in_workers(tasks, workers, threads, notify)
+        _run_in_workers(budget, workers, notify)
 
 
-def _check_same(task: CampaignTask) -> None:
-    stored = read_campaign_settings(task.directory)
-    wanted, found = task.settings.model_dump(mode="json"), stored.model_dump(mode="json")
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _threads_of(task: CampaignTask, new: int) -> int:
+    """As many as the campaign was begun with: with others, matrix products round otherwise."""
+    begun = (task.directory / SETTINGS_FILE).exists()
+    return read_campaign_settings(task.directory).made_with.threads if begun else new
+
+
+def _check_same(directory: Path, settings: ExperimentSettings, threads: int | None) -> None:
+    stored = read_campaign_settings(directory)
+    wanted, found = settings.model_dump(mode="json"), stored.model_dump(mode="json")
     different = [
         name for name in wanted if name in found and name not in {"strategy", "recipe"} and wanted[name] != found[name]
     ]
@@ -99,14 +118,16 @@ def _check_same(task: CampaignTask) -> None:
         resolved_here = name in {"device", "precision"} and value == "auto"
         if value != found["recipe"][name] and not resolved_here:
             different.append(f"recipe.{name}")
+    if threads is not None and threads != stored.made_with.threads:
+        different.append("number of threads")
     if different:
         raise SettingsError(
-            f"expected the settings that the campaign in {task.directory} was begun with, found another {', '.join(different)}; "
+            f"expected the settings that the campaign in {directory} was begun with, found another {', '.join(different)}; "
             "resume with the same settings, or choose another --out."
         )
 
 
-def _rounds_committed(tasks: list[CampaignTask]) -> int:
+def _rounds_committed(tasks: Iterable[CampaignTask]) -> int:
     """Counted from the curves, which are replaced whole after every round."""
     done = 0
     for task in tasks:
@@ -116,10 +137,10 @@ def _rounds_committed(tasks: list[CampaignTask]) -> int:
     return done
 
 
-def _run_here(tasks: list[CampaignTask], threads: int, notify: Callable[[Standing], None]) -> None:
-    total = sum(task.settings.rounds + 1 for task in tasks)
-    for task in tasks:
-        done = _rounds_committed(tasks)
+def _run_here(budget: Mapping[CampaignTask, int], notify: Callable[[Standing], None]) -> None:
+    total = sum(task.settings.rounds + 1 for task in budget)
+    for task, threads in budget.items():
+        done = _rounds_committed(other for other in budget if other != task)
 
         def heard(stage: Stage, task: CampaignTask = task, done: int = done) -> None:
             doing = (
@@ -131,19 +152,21 @@ def _run_here(tasks: list[CampaignTask], threads: int, notify: Callable[[Standin
     notify(Standing(total, total, ""))
 
 
-def _run_in_workers(tasks: list[CampaignTask], workers: int, threads: int, notify: Callable[[Standing], None]) -> None:
+def _run_in_workers(budget: Mapping[CampaignTask, int], workers: int, notify: Callable[[Standing], None]) -> None:
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    total = sum(task.settings.rounds + 1 for task in tasks)
+    total = sum(task.settings.rounds + 1 for task in budget)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(stop,)) as pool:
         with _interrupts_ignored():  # by the workers, which start here and inherit it
-            waiting: set[Future[None]] = {pool.submit(_run_in_worker, task, threads) for task in tasks}
+            waiting: set[Future[None]] = {
+                pool.submit(_run_in_worker, task, threads) for task, threads in budget.items()
+            }
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
-                notify(Standing(min(total, _rounds_committed(tasks)), total, ""))
+                notify(Standing(min(total, _rounds_committed(budget)), total, ""))
         except BrokenProcessPool:
             raise WorkerDiedError(
                 "a worker process ended without a word, perhaps for want of memory; resume with fewer --workers."

@@ -5,7 +5,7 @@ What comes next is read from the store alone, and each step commits whole or not
 this one was, repeats no committed step, and arrives at the same numbers.
 """
 
-from askwell.campaign.steps import Notify, Workspace, choose_initial, choose_next, fit_round
+from askwell.campaign.steps import Notify, Workspace, answers_of, choose_initial, choose_next, fit_round
 from askwell.campaign.tables import write_tables
 from askwell.pool.oracle import Oracle
 from askwell.store.store import LabelEvent
@@ -27,7 +27,7 @@ def run_rounds(workspace: Workspace, oracle: Oracle, rounds: int, notify: Notify
             return
         answered = store.labels()
         open_items = [asked for asked in query if asked.position not in answered]
-        answers = oracle.answer([asked.id for asked in open_items])
+        answers = answers_of(oracle, [asked.id for asked in open_items], workspace.settings.classes)
         events = zip(open_items, answers, strict=True)
         store.record(round_number, [LabelEvent(asked.position, "label", label, "oracle") for asked, label in events])
         store.commit_round(fit_round(workspace, round_number, notify))

@@ -1,6 +1,7 @@
 """Everything a campaign or an experiment can be told, checked before work starts. Imports no torch."""
 
 import difflib
+import json
 import os
 import platform
 import tomllib
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from askwell.campaign.strategies import strategy_named
 from askwell.errors import CampaignStateError, SettingsError, UnknownNameError
 from askwell.learning.recipe import Recipe
+from askwell.models.catalogue import MODELS
 from askwell.pool.catalogue import DATASETS
 
 SETTINGS_FILE = "campaign.toml"
@@ -31,6 +33,13 @@ def _known_dataset(name: str) -> str:
     return name
 
 
+def _as_list(value: object) -> object:
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list | tuple) and len(set(map(str, names))) != len(names):
+        raise ValueError("every strategy may be named once only")
+    return names
+
+
 StrategyName = Annotated[str, AfterValidator(_known_strategy)]
 DatasetName = Annotated[str, AfterValidator(_known_dataset)]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -39,7 +48,9 @@ Settings = TypeVar("Settings", bound=BaseModel)
 class LoopSettings(BaseModel):
     """What the loop needs to know, the same for every campaign of an experiment.
 
-    initial      labels to begin with; initial_set says whether as many of each class ("balanced", the paper's) or at random
+    initial      labels to begin with; initial_set says whether as many of each class ("balanced", the paper's) or at random. To draw
+                 a balanced set the whole pool's labels are looked at, as in the paper, and only those drawn are counted: it is for
+                 data sets, not for people
     query        how many items each round asks about
     validation   items of the pool labelled at the start for tuning only; counted as labels, never trained on
     samples      T, posterior samples when scoring and when evaluating
@@ -57,6 +68,12 @@ class LoopSettings(BaseModel):
     evaluation: Literal["mc_dropout", "point"] = "mc_dropout"
     memory_mb: int = Field(default=32, ge=1)
     recipe: Recipe = Recipe()
+
+    @model_validator(mode="after")
+    def _something_to_tune_on(self) -> "LoopSettings":
+        if self.recipe.weight_decay.tune and self.validation == 0:
+            raise ValueError("weight_decay.tune needs labels to tune on; set validation = 100, say")
+        return self
 
 
 class MadeWith(BaseModel):
@@ -86,9 +103,15 @@ class ExperimentSettings(LoopSettings):
     """The TOML that ``askwell run`` takes: strategies x seeds on a named data set. ``seeds = 3`` means 0, 1 and 2."""
 
     dataset: DatasetName = "digits"
-    strategy: tuple[StrategyName, ...] = ("bald", "random")
+    strategy: Annotated[tuple[StrategyName, ...], BeforeValidator(_as_list), Field(min_length=1)] = ("bald", "random")
     seeds: int = Field(default=3, ge=1)
     rounds: int = Field(default=20, ge=0)
+
+    @model_validator(mode="after")
+    def _named_network(self) -> "ExperimentSettings":
+        if not isinstance(self.recipe.model, str) or self.recipe.model not in MODELS:
+            raise UnknownNameError("model", str(self.recipe.model), MODELS)
+        return self
 
 
 def made_with(threads: int) -> MadeWith:
@@ -155,6 +178,14 @@ def common_settings(directories: Sequence[Path]) -> dict[str, str]:
         name: values.pop() if len(values := {table.get(name, "") for table in tables}) == 1 else "differs"
         for name in names
     }
+
+
+def identity(settings: CampaignSettings) -> str:
+    """The settings that decide a campaign's result, as text: all but where and with what it was begun."""
+    values = settings.model_dump(
+        mode="json", exclude={"made_with": True, "memory_mb": True, "recipe": {"device", "precision"}}
+    )
+    return json.dumps(values, sort_keys=True)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

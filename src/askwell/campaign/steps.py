@@ -15,7 +15,7 @@ from askwell.acquisition import ACQUISITIONS
 from askwell.campaign.seeds import derive_seed
 from askwell.campaign.settings import CampaignSettings
 from askwell.campaign.strategies import strategy_named
-from askwell.errors import CampaignStateError, UnknownNameError
+from askwell.errors import CampaignStateError, UnknownNameError, UsageError
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model
@@ -79,7 +79,7 @@ def choose_initial(workspace: Workspace, oracle: Oracle) -> Choice:
     generator = workspace.generator("initial")
     count = min(settings.initial, len(pool))
     if settings.initial_set == "balanced":
-        answers = oracle.answer([workspace.pool.ids[position] for position in map(int, pool)])
+        answers = answers_of(oracle, [workspace.pool.ids[position] for position in map(int, pool)], settings.classes)
         labels = torch.tensor(class_indices(answers, settings.classes), dtype=torch.int64)
         drawn = balanced_split(labels, count, classes=len(settings.classes), generator=generator)
     else:
@@ -170,6 +170,20 @@ def labelled_so_far(workspace: Workspace, round_number: int) -> tuple[LabelledBa
         return LabelledBatch(images, torch.tensor(indices, dtype=torch.int64))
 
     return batch("pool"), batch("validation")
+
+
+def answers_of(oracle: Oracle, ids: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """The oracle's answers, checked before anything is recorded: one for each id, each the name of a class."""
+    answers = list(oracle.answer(ids))
+    if len(answers) != len(ids):
+        raise UsageError(f"expected one answer for each of {len(ids)} items, found {len(answers)}; check the oracle.")
+    for answer in answers:
+        if not isinstance(answer, str):
+            raise UsageError(
+                f"expected class names as answers, found {answer!r}; the classes are {', '.join(classes)}."
+            )
+    class_indices(answers, classes)
+    return answers
 
 
 def class_indices(names: Sequence[str], classes: Sequence[str]) -> list[int]:

@@ -1,7 +1,6 @@
 """The commands, and how their errors are said: one sentence on stderr, no traceback without --debug."""
 
 import json
-import os
 import shlex
 import sys
 import warnings
@@ -39,7 +38,7 @@ Workers = Annotated[
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads per campaign.", show_default="processors / workers")]
 
 
-def _say_version(wanted: bool) -> None:
+def _say_version(wanted: bool | None) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -51,8 +50,8 @@ def _say_version(wanted: bool) -> None:
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_say_version, is_eager=True)
-    ] = False,
+        bool | None, typer.Option("--version", help="Print the version and exit.", callback=_say_version, is_eager=True)
+    ] = None,
 ) -> None:
     """Options before the command; ``run_command_line`` reads --debug."""
 
@@ -164,13 +163,11 @@ def _experiment(
         TimeRemainingColumn,
     )
 
-    from askwell.campaign.experiment import Standing, check_experiment, run_experiment
+    from askwell.campaign.experiment import Standing, check_experiment, processors, run_experiment
 
-    check_experiment(settings, directory, resume=resume)
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    check_experiment(settings, directory, resume=resume, threads=threads)
     campaigns = settings.seeds * len(settings.strategy)
-    workers = min(workers or processors, campaigns)
-    threads = threads or max(1, processors // workers)
+    workers = min(workers or processors(), campaigns)
     err.print(
         f"{settings.dataset}: {', '.join(settings.strategy)}; {settings.seeds} seed(s), {settings.rounds} rounds of "
         f"{settings.query} from {settings.initial} labels; {campaigns} campaigns, {workers} at a time, in {directory}"
@@ -231,6 +228,17 @@ def run_command_line(arguments: Sequence[str]) -> int:
             raise
         err.print(f"error: {error}", soft_wrap=True, markup=False, highlight=False)
         return 2 if isinstance(error, UsageError) else 1
+    except OSError as error:
+        if debug:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        err.print(
+            f"error: the system refused a file{where}: {error.strerror or error}; mend that and resume, nothing committed is lost.",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+        return 1
     except Exception as error:
         if debug:
             raise

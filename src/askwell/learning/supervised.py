@@ -66,7 +66,7 @@ def _train(
     steps = step_count(recipe, len(labels))
     optimizer = _optimizer(model, recipe, len(labels))
     scheduler = None
-    if recipe.schedule == "one_cycle":
+    if recipe.schedule == "one_cycle" and steps > 1:  # a cycle of one step would be its last, of length nothing
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=steps, cycle_momentum=False
         )
@@ -116,7 +116,7 @@ def _batches(recipe: Recipe, labelled: int, generator: torch.Generator) -> Itera
 
 
 def _optimizer(model: nn.Module, recipe: Recipe, labelled: int) -> torch.optim.Optimizer:
-    groups = _parameter_groups(model, recipe.weight_decay, labelled)
+    groups = parameter_groups(model, recipe.weight_decay, labelled)
     match recipe.optimizer:
         case "adam":
             return torch.optim.Adam(groups, lr=recipe.learning_rate)
@@ -124,7 +124,7 @@ def _optimizer(model: nn.Module, recipe: Recipe, labelled: int) -> torch.optim.O
             return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
 
 
-def _parameter_groups(model: nn.Module, decay: WeightDecay, labelled: int) -> list[dict[str, object]]:
+def parameter_groups(model: nn.Module, decay: WeightDecay, labelled: int) -> list[dict[str, object]]:
     """The penalty lambda sum W^2 has gradient 2 lambda W, which is torch's coupled weight_decay of 2 lambda."""
     decayed, plain = [], []
     for name, parameter in model.named_parameters():

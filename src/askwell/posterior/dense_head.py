@@ -93,7 +93,9 @@ class DenseHead:
 
     def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
         units = self._first.out_features
-        if self._live is None:
+        if self._live is None or not all(
+            bool(p.isfinite().all()) for p in self._first.parameters()
+        ):  # a NaN must be seen
             return torch.arange(units, device=self._first.weight.device)
         return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
 

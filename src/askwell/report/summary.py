@@ -22,6 +22,7 @@ from askwell.report.wording import caution, labels_saved
 
 CURVE_FILE = "curve.csv"
 QUERIES_FILE = "queries.csv"
+CAMPAIGN_FILE = "campaign.toml"  # what makes a directory a campaign
 
 
 class Summary(NamedTuple):
@@ -59,7 +60,7 @@ def summarise(
 
 
 def gather(directories: Sequence[Path]) -> tuple[list[CurvePoint], list[QueryRow]]:
-    """All curve points and query rows below the directories; a report's own merged tables are not read again."""
+    """All curve points and query rows below the directories."""
     found = [file for directory in directories for file in curve_files(directory)]
     points = [point for file in found for point in read_curve(file)]
     if not points:
@@ -75,5 +76,5 @@ def gather(directories: Sequence[Path]) -> tuple[list[CurvePoint], list[QueryRow
 
 
 def curve_files(directory: Path) -> list[Path]:
-    """The curve.csv of every campaign in the directory or below it, in a fixed order."""
-    return sorted(file for file in directory.rglob(CURVE_FILE) if file.parent.name != "report")
+    """The curve.csv of every campaign in the directory or below it, in a fixed order; a report's merged copy is not a campaign's."""
+    return sorted(file for file in directory.rglob(CURVE_FILE) if (file.parent / CAMPAIGN_FILE).exists())

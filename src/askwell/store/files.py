@@ -12,7 +12,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> str:
     After a crash at any moment path holds either the old content or the new, never a part. If write fails, path is as it was and the
     temporary file is gone.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # one name: what a crash left behind is overwritten
     try:
         write(temporary)
         with temporary.open("rb") as handle:

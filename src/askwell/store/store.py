@@ -2,14 +2,15 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, final
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
-from askwell.errors import CampaignStateError
+from askwell.errors import CampaignStateError, StoreUnavailableError
 from askwell.store.schema import (
     SCHEMA_VERSION,
     about,
@@ -104,7 +105,7 @@ class CampaignStore:
         self.close()
 
     def _prepare(self) -> None:
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             metadata.create_all(connection)
             version = connection.scalar(select(about.c.value).where(about.c.key == "schema_version"))
             if version is None:
@@ -115,12 +116,32 @@ class CampaignStore:
                     "open it with the askwell version that wrote it, or a newer one."
                 )
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        """Commits as a whole at the end of the block, or not at all."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StoreUnavailableError(
+                f"the database {self.path} could not be written ({error.orig}); nothing committed is lost: "
+                "make room or free the file, then resume."
+            ) from error
+
+    def remember(self, key: str, value: str) -> str:
+        """What is known under the key: the value given the first time. Lets an opener see whether this is the campaign it thinks."""
+        with self._transaction() as connection:
+            known = connection.scalar(select(about.c.value).where(about.c.key == key))
+            if known is None:
+                connection.execute(insert(about).values(key=key, value=value))
+            return value if known is None else known
+
     # -- items ---------------------------------------------------------------------------------------------------------
 
     def add_items(self, ids: Sequence[str], reserved: Iterable[int]) -> None:
         """Write the pool's items, once and all together; ``reserved`` are the positions kept for validation."""
         validation = set(reserved)
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             for start in range(0, len(ids), INSERT_ROWS):
                 positions = range(start, min(start + INSERT_ROWS, len(ids)))
                 roles = ("validation" if position in validation else "pool" for position in positions)
@@ -167,7 +188,7 @@ class CampaignStore:
             {"round": round_number, "rank": rank, "position": position, "score": score}
             for rank, (position, score) in enumerate(chosen)
         ]
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             connection.execute(insert(selections).values(round=round_number, seconds=seconds))
             if rows:
                 connection.execute(insert(queries), rows)
@@ -189,7 +210,7 @@ class CampaignStore:
         now = time.time()
         rows = [{**label_event._asdict(), "round": round_number, "time": now} for label_event in events]
         if rows:
-            with self._engine.begin() as connection:
+            with self._transaction() as connection:
                 connection.execute(insert(label_events), rows)
 
     def labels(self) -> dict[int, str]:
@@ -209,7 +230,7 @@ class CampaignStore:
         """Write down a finished fit and its metrics, in one transaction; the model's file must be on the disk already."""
         row = {key: value for key, value in record._asdict().items() if key != "metrics"}
         values = [{"round": record.round, "name": name, "value": value} for name, value in record.metrics.items()]
-        with self._engine.begin() as connection:
+        with self._transaction() as connection:
             connection.execute(insert(rounds).values(row))
             if values:
                 connection.execute(insert(metrics), values)

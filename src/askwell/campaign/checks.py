@@ -1,0 +1,105 @@
+"""What is checked before a campaign begins or goes on: that network, images and settings fit, and are those it was begun with."""
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import torch
+
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, identity
+from askwell.campaign.steps import Workspace
+from askwell.campaign.strategies import strategy_named
+from askwell.errors import CampaignStateError, SettingsError
+from askwell.learning.randomness import seeded
+from askwell.learning.recipe import Recipe
+from askwell.learning.supervised import new_model, parameter_groups
+from askwell.pool.images import LabelledImages, Pool
+from askwell.pool.splits import uniform_split
+from askwell.posterior.mc_dropout import MCDropout
+from askwell.posterior.unsplit import FullPassesWarning
+
+FINGERPRINTED_IMAGES = 16
+
+
+def check_network(settings: CampaignSettings) -> None:
+    """Build the recipe's network once, and raise what would only be found after the first fit: layers that weight decay names and the
+    network lacks, or no dropout where the strategy or the evaluation samples it.
+    """
+    recipe = settings.recipe
+    with seeded(0, torch.device("cpu")):
+        model = new_model(recipe, settings.image_shape, len(settings.classes))
+    parameter_groups(model, recipe.weight_decay, labelled=settings.initial)
+    if "mc_dropout" in (settings.evaluation, strategy_named(settings.strategy).posterior):
+        with warnings.catch_warnings():  # full passes are said when they are taken
+            warnings.simplefilter("ignore", FullPassesWarning)
+            MCDropout(model, samples=1)
+
+
+def check_images(settings: CampaignSettings, pool: Pool, test: LabelledImages) -> None:
+    first = torch.zeros(1, dtype=torch.int64)
+    stored = [images.images(first).dtype for images in (pool, test.images)]
+    if test.images.image_shape != pool.image_shape or pool.image_shape != settings.image_shape:
+        raise SettingsError(
+            f"expected pool and test images of shape {settings.image_shape}, "
+            f"found {pool.image_shape} and {test.images.image_shape}; resize them."
+        )
+    if (torch.uint8 in stored) and stored[0] != stored[1]:
+        raise SettingsError(
+            f"expected pool and test images of one type, found {stored[0]} and {stored[1]}; "
+            "uint8 is scaled to 0..1 and floating images are used as they are, so convert one of them."
+        )
+    if test.classes != settings.classes:
+        raise SettingsError(f"expected the classes {settings.classes}, in this order, found {test.classes}.")
+
+
+def recognise(workspace: Workspace) -> None:
+    """Write the items of a campaign that has none yet; else raise CampaignStateError unless items, images and settings are the same."""
+    directory, store, pool = workspace.directory, workspace.store, workspace.pool
+    if store.item_count() == 0:
+        reserved = uniform_split(len(pool), workspace.settings.validation, generator=workspace.generator("validation"))
+        store.add_items(pool.ids, reserved.tolist())
+    elif store.item_count() != len(pool):
+        raise CampaignStateError(
+            f"expected the {store.item_count()} items that the campaign in {directory} was created with, found {len(pool)}; "
+            "open it with the same images."
+        )
+    elif (difference := store.first_difference(pool.ids)) is not None:
+        position, stored, found = difference
+        raise CampaignStateError(
+            f"expected item {stored!r} at position {position} of the pool of {directory}, found {found!r}; "
+            "open it with the same images in the same order."
+        )
+    if store.remember("images", fingerprint(pool, workspace.test)) != fingerprint(pool, workspace.test):
+        raise CampaignStateError(
+            f"expected the images and test labels that the campaign in {directory} was begun with, found others; open it with the same."
+        )
+    if store.remember("settings", identity(workspace.settings)) != identity(workspace.settings):
+        raise CampaignStateError(
+            f"expected the settings that the campaign in {directory} was begun with, found another {SETTINGS_FILE}; put it back as it was."
+        )
+
+
+def fingerprint(pool: Pool, test: LabelledImages) -> str:
+    """A hash of the sizes, of all test labels, and of a few images of pool and test: enough to tell one data set from another."""
+    digest = hashlib.sha256(f"{len(pool)} {len(test)} {test.classes}".encode())
+    digest.update(test.labels.numpy().tobytes())
+    for images in (pool, test.images):
+        few = torch.linspace(0, len(images) - 1, FINGERPRINTED_IMAGES).long()
+        digest.update(images.images(few).contiguous().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe:
+    """The stored recipe, with the given one's function put back where only its name could be written down."""
+    if given is None:
+        if ":" in str(stored.model):
+            raise SettingsError(
+                f"the campaign in {directory} trains your own network {stored.model}; pass recipe=Recipe(model=...) to open it."
+            )
+        return stored
+    same = given.model_copy(update={"device": stored.device, "precision": stored.precision})
+    if same.model_dump(mode="json") != stored.model_dump(mode="json"):
+        raise CampaignStateError(
+            f"expected the recipe that the campaign in {directory} was created with, found another; see its {SETTINGS_FILE}."
+        )
+    return same
