@@ -69,11 +69,12 @@ def recognise(workspace: Workspace) -> None:
             f"expected item {stored!r} at position {position} of the pool of {directory}, found {found!r}; "
             "open it with the same images in the same order."
         )
-    if store.remember("images", fingerprint(pool, workspace.test)) != fingerprint(pool, workspace.test):
+    images, settings = fingerprint(pool, workspace.test), identity(workspace.settings)
+    if store.remember("images", images) != images:
         raise CampaignStateError(
             f"expected the images and test labels that the campaign in {directory} was begun with, found others; open it with the same."
         )
-    if store.remember("settings", identity(workspace.settings)) != identity(workspace.settings):
+    if store.remember("settings", settings) != settings:
         raise CampaignStateError(
             f"expected the settings that the campaign in {directory} was begun with, found another {SETTINGS_FILE}; put it back as it was."
         )
