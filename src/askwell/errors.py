@@ -10,12 +10,15 @@ AskwellError
 ├── NotStochasticError      MC dropout was asked of a network without dropout
 ├── NonFiniteError          a network's output or a score is NaN or infinite
 ├── DatasetCorruptError     files do not match their published checksum
+├── UnreadableImagesError   images of a pool cannot be decoded; says which and why
 ├── CampaignBusyError       another process holds this campaign
-└── CampaignStateError      a campaign's directory does not hold what it should
+├── CampaignStateError      a campaign's directory does not hold what it should
+├── StoreUnavailableError   a campaign's database cannot be written: disk full, locked, read-only
+└── WorkerDiedError         a worker process ended without saying why
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 
 class AskwellError(Exception):
@@ -74,6 +77,23 @@ class NonFiniteError(AskwellError):
 
 class DatasetCorruptError(AskwellError):
     """The files of a data set differ from the published ones."""
+
+
+class UnreadableImagesError(AskwellError):
+    """Images of a pool cannot be decoded, or are not there any more; ``reasons`` says why, by position in the pool.
+
+    A pool raises it for every unreadable image among those asked for, so that a caller can set them aside and go on with the rest.
+    """
+
+    def __init__(self, reasons: Mapping[int, str], first: str) -> None:
+        others = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+        reason = next(iter(reasons.values()))
+        super().__init__(f"expected images that can be read, found {first!r} ({reason}){others}; repair or remove them.")
+        self.reasons = dict(reasons)
+        self._first = first
+
+    def __reduce__(self) -> tuple[type["UnreadableImagesError"], tuple[Mapping[int, str], str]]:
+        return type(self), (self.reasons, self._first)
 
 
 class CampaignBusyError(AskwellError):
