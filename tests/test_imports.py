@@ -9,7 +9,7 @@ import pytest
 import askwell
 
 PUBLIC = {
-    *("Campaign", "MCDropout", "Point", "Recipe", "load_dataset"),
+    *("Campaign", "MCDropout", "Point", "Recipe", "load_dataset", "load_folder"),
     *(
         "acquisition",
         "campaign",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from askwell.campaign.campaign import Campaign
     from askwell.learning.recipe import Recipe
     from askwell.pool.datasets import load_dataset
+    from askwell.pool.folder_dataset import load_folder
     from askwell.posterior.mc_dropout import MCDropout
     from askwell.posterior.point import Point
 
@@ -35,6 +36,7 @@ _WHERE = {
     "campaign": "askwell.campaign",
     "learning": "askwell.learning",
     "load_dataset": "askwell.pool.datasets",
+    "load_folder": "askwell.pool.folder_dataset",
     "models": "askwell.models",
     "pool": "askwell.pool",
     "posterior": "askwell.posterior",
@@ -54,6 +56,7 @@ __all__ = [
     "campaign",
     "learning",
     "load_dataset",
+    "load_folder",
     "models",
     "pool",
     "posterior",

@@ -88,7 +88,9 @@ class UnreadableImagesError(AskwellError):
     def __init__(self, reasons: Mapping[int, str], first: str) -> None:
         others = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
         reason = next(iter(reasons.values()))
-        super().__init__(f"expected images that can be read, found {first!r} ({reason}){others}; repair or remove them.")
+        super().__init__(
+            f"expected images that can be read, found {first!r} ({reason}){others}; repair or remove them."
+        )
         self.reasons = dict(reasons)
         self._first = first
 

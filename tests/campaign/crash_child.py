@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from askwell.campaign.campaign import Campaign
-from askwell.campaign.steps import Stage
+from askwell.campaign.workspace import Stage
 from askwell.learning.recipe import Recipe
 from askwell.pool.datasets import load_dataset
 from askwell.pool.images import LabelledImages, as_pool

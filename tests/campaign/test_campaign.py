@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from askwell.campaign.campaign import Campaign
-from askwell.campaign.steps import Stage, load_round
+from askwell.campaign.steps import load_round
+from askwell.campaign.workspace import Stage
 from askwell.errors import (
     CampaignBusyError,
     CampaignExistsError,

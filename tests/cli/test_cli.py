@@ -98,7 +98,7 @@ def test_several_processes_give_what_one_gives(
     ("line", "code", "sentence"),
     [
         ("run --strategy bold", 2, "there is no strategy called 'bold'; did you mean bald?"),
-        ("run --dataset mnits", 2, "there is no data set called 'mnits'; did you mean mnist?"),
+        ("run --dataset mnits", 2, "there is no data set called 'mnits'; did you mean mnist or kmnist?"),
         (
             "run --seeds 0",
             2,

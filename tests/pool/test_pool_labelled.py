@@ -181,3 +181,11 @@ def test_labels_of_another_type_are_refused_in_plain_code(plain_error):
 def test_labelled_images_made_by_hand():
     labelled = LabelledImages(as_pool(images()), torch.tensor([1, 0, 1]), ("no", "yes"))
     assert [labelled.classes[label] for label in labelled.labels] == ["yes", "no", "yes"]
+
+
+def test_groups_are_one_for_each_image(plain_error):
+    pool = as_pool(images())
+    grouped = LabelledImages(pool, torch.tensor([1, 0, 1]), ("no", "yes"), ("p", "q", "p"))
+    assert grouped.groups == ("p", "q", "p")
+    with pytest.raises(ShapeError, match="one group for each of 3 images, found 2"):
+        LabelledImages(pool, torch.tensor([1, 0, 1]), ("no", "yes"), ("p", "q"))

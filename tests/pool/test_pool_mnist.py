@@ -3,7 +3,6 @@
 import functools
 import gzip
 import http.server
-import struct
 import threading
 
 import platformdirs
@@ -14,7 +13,8 @@ import torchvision
 from askwell.errors import DatasetCorruptError, DatasetNotFoundError
 from askwell.pool.arrays import ArrayPool
 from askwell.pool.datasets import load_dataset
-from askwell.pool.mnist import PACKED_MD5, TEST_LABELS, TRAIN_IMAGES, parse_idx
+from askwell.pool.named.idx_files import TEST_LABELS, TRAIN_IMAGES
+from askwell.pool.named.mnist import MNIST
 
 NOWHERE = "http://127.0.0.1:9/"  # the discard port: refused at once
 
@@ -36,7 +36,7 @@ def mnist(askwell_data):
 def copied(source, target, unpacked=False):
     """The four files of a folder, in another."""
     target.mkdir(parents=True)
-    for name in PACKED_MD5:
+    for name in MNIST.packed_md5:
         if unpacked:
             (target / name).write_bytes(gzip.decompress((source / f"{name}.gz").read_bytes()))
         else:
@@ -112,7 +112,7 @@ def test_a_damaged_file_is_named(askwell_data, tmp_path, damage):
     with pytest.raises(DatasetCorruptError) as caught:
         load_dataset("mnist", data_dir=tmp_path)
     assert str(damaged) in str(caught.value)
-    assert PACKED_MD5[TRAIN_IMAGES] in str(caught.value)
+    assert MNIST.packed_md5[TRAIN_IMAGES] in str(caught.value)
     assert "replace it" in str(caught.value)
 
 
@@ -120,7 +120,7 @@ def test_absent_files_are_asked_for_in_one_sentence(tmp_path):
     with pytest.raises(DatasetNotFoundError, match="ASKWELL_DATA") as caught:
         load_dataset("mnist", data_dir=tmp_path)
     message = str(caught.value)
-    assert all(f"{name}.gz" in message for name in PACKED_MD5)
+    assert all(f"{name}.gz" in message for name in MNIST.packed_md5)
     assert NOWHERE in message
     assert "\n" not in message
 
@@ -142,7 +142,7 @@ def test_what_is_missing_is_downloaded_to_the_cache(monkeypatch, askwell_data, n
         thread.join()
     assert downloaded.test.labels[:3].tolist() == [7, 2, 1]
     assert sorted(path.name for path in (no_network_no_cache / "mnist").iterdir()) == sorted(
-        f"{n}.gz" for n in PACKED_MD5
+        f"{n}.gz" for n in MNIST.packed_md5
     )
     monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", [])
     assert len(load_dataset("mnist").pool) == 60_000
@@ -157,20 +157,3 @@ def test_a_download_with_another_checksum_is_not_kept(monkeypatch, no_network_no
     with pytest.raises(DatasetNotFoundError, match="File not found or corrupted"):
         load_dataset("mnist", data_dir=tmp_path / "nothing")
     assert list((no_network_no_cache / "mnist").iterdir()) == []
-
-
-def idx(*shape, kind=0x08, values=None):
-    content = bytes(range(6)) if values is None else values
-    return struct.pack(f">BBBB{len(shape)}I", 0, 0, kind, len(shape), *shape) + content
-
-
-def test_an_idx_file_is_read_in_its_own_order():
-    assert parse_idx(idx(1, 2, 3), (1, 2, 3), "file").tolist() == [[[0, 1, 2], [3, 4, 5]]]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", idx(6)[:3], idx(6)[:-1], idx(6) + b"\x00", idx(6, kind=0x0D), idx(2, 3), idx(7, values=bytes(6))]
-)
-def test_what_is_no_idx_file_of_that_shape_is_refused(content):
-    with pytest.raises(DatasetCorruptError, match=r"unsigned bytes \[6\], 14 bytes long, found .* in some-file"):
-        parse_idx(content, (6,), "some-file")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.errors import UsageError
-from askwell.pool.splits import balanced_split, uniform_split
+from askwell.pool.splits import balanced_split, grouped_split, uniform_split
 
 
 def seeded(seed=0):
@@ -92,6 +92,7 @@ def test_an_unbalanced_pool_of_a_hundred_thousand_is_split():
 def test_more_items_than_there_are_is_refused(k):
     for split in (
         lambda: uniform_split(3, k, generator=seeded()),
+        lambda: grouped_split(["a", "b", "b"], k, generator=seeded()),
         lambda: balanced_split(torch.tensor([0, 1, 1]), k, classes=2, generator=seeded()),
     ):
         with pytest.raises(UsageError, match=f"between 0 and all 3 items, found k = {k}"):
@@ -108,3 +109,29 @@ def test_labels_that_are_not_one_axis_of_integers_are_refused(plain_error):
     for labels, found in (("torch.zeros(3)", "torch.float32 [3]"), ("torch.zeros(3, 1).long()", "torch.int64 [3, 1]")):
         error = plain_error(f"{setup} balanced_split({labels}, 1, classes=2, generator=g)")
         assert error == f"ShapeError: expected integer labels [N] and classes >= 1, found {found} and 2."
+
+
+@given(groups=st.lists(st.integers(0, 8).map(str), max_size=40), data=st.data())
+def test_a_grouped_split_takes_whole_groups_until_there_are_enough(groups, data):
+    k, seed = data.draw(st.integers(0, len(groups))), data.draw(st.integers(0, 2**31))
+    chosen = grouped_split(groups, k, generator=seeded(seed)).tolist()
+    assert len(set(chosen)) == len(chosen) >= k
+    rest = set(range(len(groups))) - set(chosen)
+    assert {groups[position] for position in chosen}.isdisjoint(groups[position] for position in rest)
+    last = [position for position in chosen if groups[position] == groups[chosen[-1]]]
+    assert len(chosen) - len(last) < k or not chosen  # without its last group it would be too small
+
+
+@given(count=st.integers(0, 40), data=st.data())
+def test_a_grouped_split_of_single_items_is_a_uniform_split(count, data):
+    k, seed = data.draw(st.integers(0, count)), data.draw(st.integers(0, 2**31))
+    groups = [f"item {position}" for position in range(count)]
+    single = uniform_split(count, k, generator=seeded(seed))
+    assert torch.equal(grouped_split(groups, k, generator=seeded(seed)), single)
+
+
+def test_every_group_is_equally_likely_to_come_first():
+    counts = torch.zeros(3)
+    for seed in range(1000):
+        counts["abc".index("aaaaabcc"[int(grouped_split("aaaaabcc", 1, generator=seeded(seed))[0])])] += 1
+    assert scipy.stats.chisquare(counts.numpy()).pvalue > 1e-3

@@ -8,22 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.errors import NonFiniteError, SettingsError, ShapeError, UsageError
+from askwell.errors import NonFiniteError, ShapeError, UsageError
 from askwell.report.curves import (
     CURVE_COLUMNS,
-    DEFAULT_TARGETS,
     QUERY_COLUMNS,
     Curve,
     CurvePoint,
     QueryRow,
+    area_between,
     area_under_curve,
-    areas,
+    common_range,
     curves_by_strategy,
     final_accuracies,
     first_crossing,
-    labels_table,
     mean_curve,
-    shown_targets,
     sustained_crossing,
 )
 from askwell.report.intervals import mean_interval
@@ -98,93 +96,34 @@ def test_area_by_hand() -> None:
     # (10 * 0.6 + 20 * 0.8) / 30
     assert area_under_curve([10, 20, 40], [0.5, 0.7, 0.9]) == pytest.approx(22 / 30)
     assert area_under_curve([10], [0.5]) is None
-    points = curve("bald", 0, {10: 0.5, 20: 0.7}) + curve("bald", 1, {10: 0.4})
-    assert areas(points) == {"bald": {0: pytest.approx(0.6), 1: None}}
+
+
+def test_area_between_reads_the_ends_off_the_lines() -> None:
+    curve = Curve((10, 20, 40), (0.5, 0.7, 0.9))
+    assert area_between(curve, 10, 40) == pytest.approx(22 / 30)
+    assert area_between(curve, 15, 30) == pytest.approx((5 * 0.65 + 10 * 0.75) / 15)
+    assert area_between(curve, 22, 24) == pytest.approx(0.73)
+    assert area_between(Curve((10, 20), (0.5, 0.5)), 12, 19) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "common"),
+    [
+        ([(10, 20, 30)], (10, 30)),
+        ([(10, 20, 30), (15, 60)], (15, 30)),
+        ([(10, 20), (20, 30)], None),  # a single point is no range
+        ([(10, 20), (30, 40)], None),
+        ([(10,)], None),
+        ([], None),
+    ],
+)
+def test_common_range(labels: list[tuple[int, ...]], common: tuple[int, int] | None) -> None:
+    assert common_range(Curve(n, (0.5,) * len(n)) for n in labels) == common
 
 
 def test_mean_curve_uses_the_labels_common_to_all_seeds() -> None:
     points = curve("bald", 0, {10: 0.5, 20: 0.94, 30: 0.98}) + curve("bald", 1, {10: 0.6, 15: 0.1, 20: 0.96})
     assert mean_curve(curves_by_strategy(points)["bald"]) == Curve((10, 20), (0.55, 0.95))
-    (row,) = labels_table(points, [0.95])
-    assert (row.mean_first, row.mean_sustained, row.mean_max_labels, row.max_labels) == (20, 20, 20, 20)
-    assert (row.median_first, row.median_sustained) == (25.0, 25.0)  # 30 and 20
-
-
-def test_seeds_without_common_labels_have_no_mean_curve() -> None:
-    (row,) = labels_table(curve("bald", 0, {10: 0.5, 30: 0.98}) + curve("bald", 1, {11: 0.6, 21: 0.96}), [0.95])
-    assert (row.mean_first, row.mean_sustained, row.mean_max_labels) == (None, None, None)
-    assert (row.median_first, row.max_labels) == (25.5, 21)
-
-
-@pytest.mark.parametrize(
-    ("ends", "median"),
-    [
-        ([0.9, 0.9, 0.5], 20.0),  # one of three censored: the median is a number
-        ([0.9, 0.5, 0.5], None),  # two of three: it is censored
-        ([0.9, 0.5], None),  # the mean of 20 and infinity
-        ([0.5], None),
-    ],
-)
-def test_median_counts_censored_seeds_as_infinite(ends: list[float], median: float | None) -> None:
-    points = [p for seed, end in enumerate(ends) for p in curve("bald", seed, {10: 0.3, 20: end})]
-    (row,) = labels_table(points, [0.8])
-    assert row.median_first == median
-    assert row.median_sustained == median
-    assert row.seeds == len(ends)
-    assert row.max_labels == 20
-
-
-def test_ratio_to_random() -> None:
-    points = curve("bald", 0, {10: 0.5, 20: 0.9, 30: 0.85, 40: 0.92}) + curve(
-        "random", 0, {10: 0.5, 20: 0.6, 30: 0.7, 40: 0.8, 50: 0.91}
-    )
-    rows = {(row.strategy, row.target): row for row in labels_table(points, [0.8, 0.9, 0.915])}
-    assert rows["bald", 0.8].first_ratio == 20 / 40
-    assert rows["bald", 0.8].sustained_ratio == 20 / 40
-    assert rows["bald", 0.9].first_ratio == 20 / 50
-    assert rows["bald", 0.9].sustained_ratio == 40 / 50
-    assert rows["bald", 0.915].first_ratio is None  # random did not reach it
-    assert rows["random", 0.9].first_ratio is None
-    (alone,) = labels_table(points[:4], [0.8])
-    assert alone.first_ratio is None
-
-
-def test_table_goes_target_by_target_in_the_order_of_appearance() -> None:
-    points = curve("zeta", 0, {10: 0.5}) + curve("alpha", 0, {10: 0.9}) + curve("none", 0, {10: None})
-    assert [(row.target, row.strategy) for row in labels_table(points, [0.8, 0.4])] == [
-        (0.8, "zeta"),
-        (0.8, "alpha"),
-        (0.4, "zeta"),
-        (0.4, "alpha"),
-    ]
-
-
-@pytest.mark.parametrize("target", [0.0, -0.1, 1.01, 95.0, math.nan])
-def test_targets_are_fractions(target: float) -> None:
-    for function in (labels_table, shown_targets):
-        with pytest.raises(SettingsError, match=r"0\.95 for 95 %"):
-            function(curve("bald", 0, {10: 0.5}), [target])
-
-
-@pytest.mark.parametrize(
-    ("values", "shown"),
-    [
-        ({10: 0.3, 20: 0.85}, (0.80, 0.90)),  # those reached, and the next one
-        ({10: 0.3, 20: 0.7}, (0.80,)),
-        ({10: 0.85, 20: 0.96}, (0.90, 0.95, 0.98)),  # 80 % is below the start
-        ({10: 0.3, 20: 1.0}, DEFAULT_TARGETS),
-        ({10: 0.995, 20: 1.0}, ()),
-        ({10: None}, ()),
-    ],
-)
-def test_shown_targets(values: dict[int, float | None], shown: tuple[float, ...]) -> None:
-    assert shown_targets(curve("bald", 0, values)) == shown
-
-
-def test_one_low_start_is_enough_to_show_a_target() -> None:
-    points = curve("bald", 0, {10: 0.85}) + curve("bald", 1, {10: 0.75})
-    assert shown_targets(points, (0.9, 0.8)) == (0.8, 0.9)
-    assert shown_targets(points, (0.8,)) == (0.8,)
 
 
 def test_final_accuracy_is_at_each_seeds_last_measured_round() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from askwell.report.layout import free_place, log_ticks, spread
+from askwell.report.layout import free_place, log_ticks, panels, spread
 
 HEIGHTS = st.lists(st.floats(0.0, 100.0), min_size=1, max_size=10)
 
@@ -63,6 +63,29 @@ def test_log_ticks_are_few_round_and_inside(low: float, factor: float) -> None:
 )
 def test_log_ticks_by_hand(low: float, high: float, ticks: list[float]) -> None:
     assert log_ticks(low, high) == pytest.approx(ticks)
+
+
+@given(st.integers(1, 23), st.floats(4.0, 12.0))
+def test_panels_are_equal_apart_and_inside(count: int, right: float) -> None:
+    squares, height = panels(count, 0.8, right)
+    assert len(squares) == count
+    assert len({side for _, _, side in squares}) == 1
+    side = squares[0][2]
+    assert 0.3 < side <= 1.9
+    for left, down, _ in squares:
+        assert left >= 0.8
+        assert left + side <= right + 1e-9
+        assert down > 0.0
+        assert down + side < height
+    for (a, up, _), (b, low, _) in pairwise(squares):
+        assert b >= a + side + 0.1 or low >= up + side + 0.6  # in a row, or in the next one
+
+
+def test_panels_have_five_in_a_row() -> None:
+    squares, _ = panels(7, 1.0, 9.0)
+    assert [left for left, _, _ in squares[:2]] == [left for left, _, _ in squares[5:]]
+    assert len({down for _, down, _ in squares}) == 2
+    assert panels(0, 1.0, 9.0)[0] == []
 
 
 def test_a_note_goes_to_the_first_free_place_or_the_freest() -> None:

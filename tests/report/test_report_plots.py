@@ -16,8 +16,10 @@ from matplotlib.text import Text
 
 from askwell.errors import UsageError
 from askwell.report import plots
+from askwell.report.calibration import Reliability
 from askwell.report.curves import CurvePoint
-from askwell.report.plots import draw_learning_curves
+from askwell.report.evaluations import CalibrationBin
+from askwell.report.plots import draw_calibration, draw_learning_curves
 
 Points = Callable[..., list[CurvePoint]]
 NASTY_NAMES = [*("random", "bald", "variation_ratios_votes", "$x_1$", "<script>alert(1)</script>", "epig 🐛"), "x" * 80]
@@ -67,13 +69,13 @@ def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """The figures that are drawn, caught before they are saved."""
     caught: list[Figure] = []
-    draw = plots._figure
+    blank = plots._blank
 
-    def catch(*arguments: object) -> Figure:
-        caught.append(draw(*arguments))  # pyright: ignore[reportArgumentType]
+    def catch(height: float) -> Figure:
+        caught.append(blank(height))
         return caught[-1]
 
-    monkeypatch.setattr(plots, "_figure", catch)
+    monkeypatch.setattr(plots, "_blank", catch)
     return caught
 
 
@@ -83,15 +85,27 @@ def test_no_words_overlap(points_of: Points, tmp_path: Path, figures: list[Figur
     points = points_of(NASTY_NAMES, seeds)
     same = [dataclasses.replace(p, accuracy=0.9) if p.round == 12 else p for p in points]  # all ends at one height
     draw_learning_curves(same, tmp_path, targets=(0.8, 0.9, 0.95, 0.99))
-    words = [
-        item for item in figures[0].findobj(Text) if isinstance(item, Text) and item.get_text() and item.get_visible()
-    ]
+    keep_apart(figures[0])
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing")
+@pytest.mark.parametrize("strategies", [NASTY_NAMES, NASTY_NAMES[:2]], ids=["many", "two"])
+def test_no_words_overlap_in_the_calibration(
+    points_of: Points, tmp_path: Path, figures: list[Figure], strategies: list[str]
+) -> None:
+    draw_calibration(points_of(strategies, 2), reliabilities_of(strategies), tmp_path)
+    keep_apart(figures[0])
+
+
+def keep_apart(figure: Figure) -> None:
+    """No words of the figure overlap or leave it, and none is taken for a formula."""
+    words = [item for item in figure.findobj(Text) if isinstance(item, Text) and item.get_text() and item.get_visible()]
     assert not any(item.get_parse_math() for item in words)  # "$x_1$" is a name, not a formula
-    canvas = FigureCanvasAgg(figures[0])
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     boxes = {f"{i} {item.get_text()}": item.get_window_extent(canvas.get_renderer()) for i, item in enumerate(words)}
     assert len(boxes) > 15
-    width, height = figures[0].bbox.width, figures[0].bbox.height
+    width, height = figure.bbox.width, figure.bbox.height
     for name, box in boxes.items():
         assert 0 <= box.x0 < box.x1 <= width, name
         assert 0 <= box.y0 < box.y1 <= height, name
@@ -127,6 +141,49 @@ def test_an_error_of_zero_is_on_the_edge_and_said(points_of: Points, tmp_path: P
     (line,) = axes.get_lines()
     assert line.get_ydata()[-1] == axes.get_ylim()[0]  # pyright: ignore
     assert "an error of 0 lies on this edge" in axes.get_xlabel()
+
+
+def reliabilities_of(names: list[str]) -> list[Reliability]:
+    bins = (CalibrationBin(10, 0.4, 0.2), CalibrationBin(90, 0.9, 0.95))
+    return [Reliability(name, bins, 0.85, 0.875) for name in names]
+
+
+def test_reliability_shows_every_bin_about_the_line(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    names = ["bald", "random"]
+    paths = draw_calibration(points_of(names, 3), reliabilities_of(names), tmp_path)
+    assert paths == (tmp_path / "calibration.png", tmp_path / "calibration.svg")
+    *squares, below = figures[0].axes
+    assert [axes.get_title("left") for axes in squares] == names
+    for axes in squares:
+        gaps, dots = axes.collections
+        assert dots.get_offsets().tolist() == [[0.4, 0.2], [0.9, 0.95]]  # pyright: ignore
+        assert len(gaps.get_paths()) == 2
+        few, many = dots.get_sizes()  # pyright: ignore
+        assert few < many
+    assert len({colour for axes in squares for colour in map(str, axes.collections[1].get_facecolor())}) == 2
+    assert len(below.get_lines()) == 2
+    low, high = below.get_ylim()
+    assert low == 0.0
+    assert all(0.0 <= value <= high for line in below.get_lines() for value in line.get_ydata())  # pyright: ignore
+
+
+def test_a_strategy_looks_the_same_in_both_figures(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    points = points_of(["bald", "margin", "random"], 1)
+    without = [dataclasses.replace(p, ece=None) if p.strategy == "bald" else p for p in points]
+    draw_learning_curves(points, tmp_path)
+    draw_calibration(without, reliabilities_of(["margin"]), tmp_path)
+    _, margin, _ = (line.get_color() for line in figures[0].axes[0].get_lines())
+    assert figures[1].axes[1].get_lines()[0].get_color() == margin
+
+
+def test_what_was_not_measured_is_not_drawn(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    points = points_of(["bald"], 1)
+    without = [dataclasses.replace(point, ece=None) for point in points]
+    assert draw_calibration(without, [], tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+    draw_calibration(without, reliabilities_of(["bald"]), tmp_path)
+    draw_calibration(points, [], tmp_path)
+    assert [len(figure.axes) for figure in figures] == [1, 1]
 
 
 def test_seeds_without_common_labels_are_drawn(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:

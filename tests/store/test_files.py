@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -32,4 +33,17 @@ def test_a_failure_at_any_step_leaves_the_old_file(tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space left"):
         replace_file(path, fail if broken == "write" else lambda temporary: temporary.write_bytes(b"new"))
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync 1", "replace 1", "fsync 2"])
+def test_power_lost_at_any_moment_leaves_the_old_file_or_the_new(tmp_path: Path, store_child, moment: str):
+    path, temporary = tmp_path / "file", tmp_path / ".file.tmp"
+    path.write_bytes(b"old")
+    assert store_child("replace", tmp_path, moment) == -signal.SIGKILL
+    renamed = moment == "fsync 2"
+    assert path.read_bytes() == (b"new, in two writes" if renamed else b"old")
+    assert temporary.exists() == (not renamed), "what the next one overwrites"
+    assert replace_file(path, lambda temporary: temporary.write_bytes(b"next")) == file_hash(path)
+    assert path.read_bytes() == b"next"
     assert list(tmp_path.iterdir()) == [path]

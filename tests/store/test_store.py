@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from askwell.errors import CampaignStateError
+from askwell.errors import CampaignStateError, UsageError
 from askwell.store.store import CampaignStore, LabelEvent, RoundRecord, current_labels
 
 IDS = ["a/1.png", "a/2,\n.png", "ünïcode/😀.png", "b/4.png"]
@@ -110,6 +110,51 @@ def test_a_round_is_committed_once(store: CampaignStore):
     assert store.round_records() == [record(0), record(1)]
 
 
+def test_the_details_of_a_round_are_committed_with_it(store: CampaignStore):
+    store.commit_round(record(0)._replace(details='{"items": 3}'))
+    store.commit_round(record(1))
+    with pytest.raises(IntegrityError):
+        store.commit_round(record(1)._replace(details='{"items": 4}'))
+    assert store.evaluation_details() == {0: '{"items": 3}'}
+    assert store.round_records() == [record(0), record(1)]
+
+
+def test_groups_are_kept_where_there_are_any(tmp_path: Path):
+    with CampaignStore(tmp_path / "campaign.db") as store:
+        with pytest.raises(UsageError, match=r"expected a group \(or None\) for each of 4 items, found 1"):
+            store.add_items(IDS, [], ["patient 1"])
+        assert store.item_count() == 0
+        store.add_items(IDS, [], ["patient 1", None, "ü😀", "patient 1"])
+        assert store.groups() == {0: "patient 1", 2: "ü😀", 3: "patient 1"}
+        assert store.ids() == IDS
+
+
+def test_quarantined_items_are_not_asked_and_keep_their_first_reason(store: CampaignStore):
+    assert store.quarantined() == {}
+    store.quarantine({2: "truncated", 3: "empty file"})
+    store.quarantine({2: "gone", 0: "not an image"})
+    store.quarantine({})
+    assert store.quarantined() == {0: "not an image", 2: "truncated", 3: "empty file"}
+    assert store.unasked() == [1]
+    with pytest.raises(IntegrityError):
+        store.quarantine({1: "x", 99: "no such item"})
+    assert store.unasked() == [1]
+
+
+def test_a_content_hash_is_written_once(store: CampaignStore):
+    store.remember_hashes({0: "aa", 2: "cc"})
+    store.remember_hashes({0: "other", 1: "bb"})
+    store.remember_hashes({})
+    assert store.hashes() == {0: "aa", 1: "bb", 2: "cc"}
+
+
+def test_what_is_remembered_first_stays(store: CampaignStore):
+    assert store.remembered("images") is None
+    assert store.remember("images", "these") == "these"
+    assert store.remember("images", "others") == "these"
+    assert store.remembered("images") == "these"
+
+
 def test_everything_is_there_after_opening_again(tmp_path: Path):
     path = tmp_path / "campaign.db"
     with CampaignStore(path) as store:
@@ -129,7 +174,7 @@ def test_another_schema_or_no_database_is_refused_in_one_sentence(tmp_path: Path
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET value = '99' WHERE key = 'schema_version'")
     connection.close()
-    with pytest.raises(CampaignStateError, match=r"expected a campaign of schema 1 .* found schema 99"):
+    with pytest.raises(CampaignStateError, match=r"expected a campaign of schema 2 or older .* found schema 99"):
         CampaignStore(path)
     (tmp_path / "other.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(CampaignStateError, match="expected a campaign's database"):

@@ -1,15 +1,15 @@
 """A campaign: a directory that holds everything about one labelling effort and survives anything."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
-from filelock import FileLock, Timeout
 
 from askwell.campaign.checks import check_images, check_network, recognise, same_recipe
+from askwell.campaign.data import DATABASE, dataset_of, write_items
 from askwell.campaign.loop import run_rounds
+from askwell.campaign.pictures import pictures_from
 from askwell.campaign.settings import (
     SETTINGS_FILE,
     CampaignSettings,
@@ -19,20 +19,23 @@ from askwell.campaign.settings import (
     read_campaign_settings,
     settings_as_toml,
 )
-from askwell.campaign.steps import Notify, Stage, Workspace
 from askwell.campaign.tables import curve_points, query_rows, write_tables
-from askwell.errors import AskwellError, CampaignBusyError, CampaignExistsError, CampaignStateError, SettingsError
+from askwell.campaign.workspace import Notify, Stage, Workspace
+from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError
 from askwell.learning.precision import resolve_device, resolve_precision
 from askwell.learning.recipe import Recipe
-from askwell.pool.datasets import load_dataset
+from askwell.pool.folder_plan import PlannedItem
 from askwell.pool.images import LabelledImages, Pool, as_labelled, as_pool
 from askwell.pool.oracle import Oracle
 from askwell.report.curves import CurvePoint
+from askwell.report.evaluations import read_evaluations
 from askwell.report.page import write_report
+from askwell.report.pictures import requested_ids
 from askwell.store.files import replace_file
+from askwell.store.lock import exclusive
+from askwell.store.places import check_place
 from askwell.store.store import CampaignStore
 
-DATABASE = "campaign.db"
 REMAINS = (DATABASE, "models", "curve.csv")  # what a campaign leaves behind, should its settings be gone
 
 
@@ -54,6 +57,7 @@ class Campaign:
         *,
         pool: object,
         test: object,
+        groups: Sequence[str] | None = None,
         recipe: Recipe | None = None,
         strategy: str = "bald",
         initial: int = 20,
@@ -71,6 +75,7 @@ class Campaign:
                   set, or a Pool
         test      labelled images to measure on: (images, labels), a map-style torch data set, or LabelledImages; its classes are the
                   campaign's classes
+        groups    one name per image of the pool (its patient, burst or video): validation items are then drawn as whole groups
         The other arguments are those of LoopSettings, and the strategy is a name from ``askwell strategies``.
 
         Raises CampaignExistsError when the directory holds a campaign, SettingsError or UnknownNameError for a setting, ShapeError
@@ -88,11 +93,22 @@ class Campaign:
             "evaluation": evaluation,
             "memory_mb": memory_mb,
         }
-        return cls.create_from(Path(directory), values, as_pool(pool), as_labelled(test))
+        return cls.create_from(Path(directory), values, as_pool(pool), as_labelled(test), groups)
 
     @classmethod
-    def create_from(cls, directory: Path, values: Mapping[str, Any], pool: Pool, test: LabelledImages) -> "Campaign":
-        """Begin a campaign from settings as a mapping: those of CampaignSettings but what the images and the machine say."""
+    def create_from(
+        cls,
+        directory: Path,
+        values: Mapping[str, Any],
+        pool: Pool,
+        test: LabelledImages,
+        groups: Sequence[str] | None = None,
+        items: Sequence[PlannedItem] | None = None,
+    ) -> "Campaign":
+        """Begin a campaign from settings as a mapping: those of CampaignSettings but what the images and the machine say.
+
+        items are the frozen ones of a folder, kept as items.csv so that the campaign can be opened without handing them over again.
+        """
         for name in (SETTINGS_FILE, *REMAINS):
             if (directory / name).exists():
                 raise CampaignExistsError(
@@ -112,18 +128,29 @@ class Campaign:
                 f"expected initial and validation labels to fit in the pool of {len(pool)} images, "
                 f"found {settings.initial} + {settings.validation}; ask for fewer."
             )
+        if groups is not None and len(groups) != len(pool):
+            raise SettingsError(f"expected one group for each of {len(pool)} images, found {len(groups)}.")
         check_network(settings)
+        check_place(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        if items is not None:
+            write_items(directory, tuple(items))
         text = settings_as_toml(settings)
         replace_file(directory / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
-        return cls(_workspace(directory, settings, pool, test))
+        return cls(_workspace(directory, settings, pool, test, groups))
 
     @classmethod
     def open(
-        cls, directory: str | Path, *, pool: object = None, test: object = None, recipe: Recipe | None = None
+        cls,
+        directory: str | Path,
+        *,
+        pool: object = None,
+        test: object = None,
+        groups: Sequence[str] | None = None,
+        recipe: Recipe | None = None,
     ) -> "Campaign":
-        """Take up the campaign in a directory. A named data set is loaded again; other images, and a recipe whose network is your own
-        function, must be handed over again and be the same.
+        """Take up the campaign in a directory. A named data set or a folder is loaded again; other images, and a recipe whose network is
+        your own function, must be handed over again and be the same. A campaign of an older askwell is upgraded, after a backup.
 
         Raises CampaignStateError when there is no campaign, or the images or the recipe are others.
         """
@@ -136,16 +163,20 @@ class Campaign:
             raise CampaignStateError(
                 f"expected {DATABASE} beside {', '.join(left)} in {directory}, found none; restore it from a backup."
             )
-        if pool is None and test is None and settings.dataset is not None:
-            data = load_dataset(settings.dataset)
-            pool, test = data.pool, data.test
+        if pool is None and test is None and (data := dataset_of(settings, directory)) is not None:
+            pool, test, groups = data.pool, data.test, data.groups
         if pool is None or test is None:
             raise SettingsError(
                 f"the campaign in {directory} was created with images of your own; pass pool= and test= again to open it."
             )
         images, measured = as_pool(pool), as_labelled(test)
         check_images(settings, images, measured)
-        return cls(_workspace(directory, settings, images, measured))
+        return cls(_workspace(directory, settings, images, measured, groups))
+
+    @property
+    def workspace(self) -> Workspace:
+        """What the loop's steps work on; for looking into a campaign, not for changing it."""
+        return self._workspace
 
     @property
     def directory(self) -> Path:
@@ -167,7 +198,7 @@ class Campaign:
         """
         if rounds < 0:
             raise SettingsError(f"expected rounds >= 0, found {rounds}; 0 is the fit on the initial labels alone.")
-        with _locked(self.directory):
+        with exclusive(self.directory):
             run_rounds(self._workspace, oracle, rounds, notify or _silence)
 
     def curve(self) -> list[CurvePoint]:
@@ -177,12 +208,15 @@ class Campaign:
     def report(self) -> Path:
         """Draw report/report.html and its figures from the committed rounds; returns the page's path."""
         write_tables(self._workspace)
+        queries = query_rows(self._workspace)
         return write_report(
             self.curve(),
-            query_rows(self._workspace),
+            queries,
             self.directory / "report",
             title=f"{self.settings.strategy}, seed {self.settings.seed}",
             settings=common_settings([self.directory]),
+            evaluations=read_evaluations([self.directory]),
+            pictures=pictures_from(self._workspace.pool, requested_ids(queries)),
         )
 
     def close(self) -> None:
@@ -202,32 +236,18 @@ def resolved(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"device": device, "precision": resolve_precision(recipe.precision, device)})
 
 
-def _workspace(directory: Path, settings: CampaignSettings, pool: Pool, test: LabelledImages) -> Workspace:
+def _workspace(
+    directory: Path, settings: CampaignSettings, pool: Pool, test: LabelledImages, groups: Sequence[str] | None
+) -> Workspace:
     """Open the store; write the items if a crash, or this being the first time, left it without."""
     store = CampaignStore(directory / DATABASE)
     workspace = Workspace(directory, settings, pool, test, store)
     try:
-        recognise(workspace)
+        recognise(workspace, groups)
     except AskwellError:
         store.close()
         raise
     return workspace
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the campaign for this process; the operating system lets go of it however the process ends."""
-    lock = FileLock(directory / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise CampaignBusyError(
-            f"another process is running the campaign in {directory}; wait for it, or stop it, and try again."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _silence(_: Stage) -> None:

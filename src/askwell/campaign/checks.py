@@ -1,20 +1,25 @@
 """What is checked before a campaign begins or goes on: that network, images and settings fit, and are those it was begun with."""
 
 import hashlib
+import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
-from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, identity
-from askwell.campaign.steps import Workspace
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, identity, same_identity
 from askwell.campaign.strategies import strategy_named
+from askwell.campaign.workspace import Workspace
 from askwell.errors import CampaignStateError, SettingsError
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model, parameter_groups
 from askwell.pool.images import LabelledImages, Pool
-from askwell.pool.splits import uniform_split
+from askwell.pool.reading import HashedPool
+from askwell.pool.splits import grouped_split, uniform_split
 from askwell.posterior.mc_dropout import MCDropout
 from askwell.posterior.unsplit import FullPassesWarning
 
@@ -36,8 +41,7 @@ def check_network(settings: CampaignSettings) -> None:
 
 
 def check_images(settings: CampaignSettings, pool: Pool, test: LabelledImages) -> None:
-    first = torch.zeros(1, dtype=torch.int64)
-    stored = [images.images(first).dtype for images in (pool, test.images)]
+    stored = [_stored_type(images) for images in (pool, test.images)]
     if test.images.image_shape != pool.image_shape or pool.image_shape != settings.image_shape:
         raise SettingsError(
             f"expected pool and test images of shape {settings.image_shape}, "
@@ -52,18 +56,19 @@ def check_images(settings: CampaignSettings, pool: Pool, test: LabelledImages) -
         raise SettingsError(f"expected the classes {settings.classes}, in this order, found {test.classes}.")
 
 
-def recognise(workspace: Workspace) -> None:
+def recognise(workspace: Workspace, groups: Sequence[str] | None) -> None:
     """Write the items of a campaign that has none yet; else raise CampaignStateError unless items, images and settings are the same."""
     directory, store, pool = workspace.directory, workspace.store, workspace.pool
     if store.item_count() == 0:
-        reserved = uniform_split(len(pool), workspace.settings.validation, generator=workspace.generator("validation"))
-        store.add_items(pool.ids, reserved.tolist())
-    elif store.item_count() != len(pool):
+        generator = workspace.generator("validation")
+        reserved = reserved_items(len(pool), workspace.settings.validation, groups, generator)
+        store.add_items(pool.ids, reserved.tolist(), groups)
+    if store.item_count() != len(pool):
         raise CampaignStateError(
             f"expected the {store.item_count()} items that the campaign in {directory} was created with, found {len(pool)}; "
             "open it with the same images."
         )
-    elif (difference := store.first_difference(pool.ids)) is not None:
+    if (difference := store.first_difference(pool.ids)) is not None:
         position, stored, found = difference
         raise CampaignStateError(
             f"expected item {stored!r} at position {position} of the pool of {directory}, found {found!r}; "
@@ -74,20 +79,41 @@ def recognise(workspace: Workspace) -> None:
         raise CampaignStateError(
             f"expected the images and test labels that the campaign in {directory} was begun with, found others; open it with the same."
         )
-    if store.remember("settings", settings) != settings:
+    if not same_identity(store.remember("settings", settings), settings):
         raise CampaignStateError(
             f"expected the settings that the campaign in {directory} was begun with, found another {SETTINGS_FILE}; put it back as it was."
         )
 
 
+def reserved_items(
+    count: int, validation: int, groups: Sequence[str] | None, generator: torch.Generator
+) -> Int[Tensor, " k"]:
+    """Positions of the pool's validation items: as many as asked for, or whole groups of at least as many together."""
+    if groups is None:
+        return uniform_split(count, validation, generator=generator)
+    return grouped_split(groups, validation, generator=generator)
+
+
 def fingerprint(pool: Pool, test: LabelledImages) -> str:
-    """A hash of the sizes, of all test labels, and of a few images of pool and test: enough to tell one data set from another."""
+    """A hash of the sizes, of all test labels, and of a few images of pool and test: enough to tell one data set from another.
+
+    Of images in files their names are taken: content is compared one by one as it is read.
+    """
     digest = hashlib.sha256(f"{len(pool)} {len(test)} {test.classes}".encode())
     digest.update(test.labels.numpy().tobytes())
     for images in (pool, test.images):
+        if isinstance(images, HashedPool):
+            digest.update(json.dumps(list(images.ids)).encode())
+            continue
         few = torch.linspace(0, len(images) - 1, FINGERPRINTED_IMAGES).long()
         digest.update(images.images(few).contiguous().cpu().float().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _stored_type(images: Pool) -> torch.dtype:
+    if isinstance(images, HashedPool):
+        return torch.uint8  # and the first file may be unreadable
+    return images.images(torch.zeros(1, dtype=torch.int64)).dtype
 
 
 def same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe:

@@ -15,17 +15,20 @@ from typing import NamedTuple
 import torch
 
 from askwell.campaign.campaign import Campaign
+from askwell.campaign.data import dataset_of, moved, read_items
 from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
-from askwell.campaign.steps import Notify, Stage
-from askwell.errors import AskwellError, CampaignExistsError, SettingsError, WorkerDiedError
-from askwell.pool.datasets import Dataset, load_dataset
+from askwell.campaign.workspace import Notify, Stage
+from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError, WorkerDiedError
+from askwell.pool.datasets import Dataset
+from askwell.store.places import check_place
 
 POLL_SECONDS = 0.5
 
 
 class CampaignTask(NamedTuple):
-    """One campaign of an experiment: where, which strategy, which seed."""
+    """One campaign of an experiment: the experiment's directory and its own, which strategy, which seed."""
 
+    experiment: Path
     directory: Path
     strategy: str
     seed: int
@@ -47,7 +50,7 @@ class Stopped(Exception):  # noqa: N818 - a signal between processes, not an err
 def campaign_tasks(settings: ExperimentSettings, out: Path) -> list[CampaignTask]:
     """DIR/<strategy>/seed-<n>, seed by seed, so that early results are already paired."""
     return [
-        CampaignTask(out / strategy / f"seed-{seed}", strategy, seed, settings)
+        CampaignTask(out, out / strategy / f"seed-{seed}", strategy, seed, settings)
         for seed in range(settings.seeds)
         for strategy in settings.strategy
     ]
@@ -65,6 +68,7 @@ def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool, t
         raise CampaignExistsError(
             f"expected a directory for an experiment, found a single campaign in {out}; choose another --out."
         )
+    check_place(out)
     for file in sorted(out.rglob(SETTINGS_FILE)):
         if not resume:
             raise CampaignExistsError(
@@ -83,6 +87,8 @@ def run_experiment(
     notify: Callable[[Standing], None],
 ) -> None:
     """Run or continue every campaign of the experiment, ``workers`` at a time with ``threads`` torch threads each.
+
+    The settings are ``prepared`` ones where they name a folder.
 
     threads None is what a campaign was begun with, or processors / workers for a new one. With one worker everything happens in this
     process. Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of
@@ -111,15 +117,21 @@ def _threads_of(task: CampaignTask, new: int) -> int:
 def _check_same(directory: Path, settings: ExperimentSettings, threads: int | None) -> None:
     stored = read_campaign_settings(directory)
     wanted, found = settings.model_dump(mode="json"), stored.model_dump(mode="json")
-    different = [
-        name for name in wanted if name in found and name not in {"strategy", "recipe"} and wanted[name] != found[name]
-    ]
+    own = {"strategy", "recipe", "images"}
+    different = [name for name in wanted if name in found and name not in own and wanted[name] != found[name]]
+    if (settings.images is None) != (stored.images is None):
+        different.append("source of images")
     for name, value in wanted["recipe"].items():
         resolved_here = name in {"device", "precision"} and value == "auto"
         if value != found["recipe"][name] and not resolved_here:
             different.append(f"recipe.{name}")
     if threads is not None and threads != stored.made_with.threads:
         different.append("number of threads")
+    if settings.images is not None and stored.images is not None and moved(stored.images, settings.images):
+        raise CampaignStateError(
+            f"expected the images of {stored.images.folder}, with which {directory} was begun, found another folder; "
+            "relink the experiment to it first (askwell run --resume --images does)."
+        )
     if different:
         raise SettingsError(
             f"expected the settings that the campaign in {directory} was begun with, found another {', '.join(different)}; "
@@ -222,8 +234,8 @@ def _run_task(task: CampaignTask, threads: int, notify: Notify) -> None:
     """Create or open the task's campaign and run it to its last round; an error says which campaign it was."""
     torch.set_num_threads(threads)
     settings = task.settings
-    data = load_dataset(settings.dataset)
     try:
+        data = _images_of(task)
         with _create_or_open(task, data) as campaign:
             campaign.run(data.oracle, settings.rounds, notify=notify)
     except AskwellError as error:
@@ -233,7 +245,15 @@ def _run_task(task: CampaignTask, threads: int, notify: Notify) -> None:
 
 def _create_or_open(task: CampaignTask, data: Dataset) -> Campaign:
     if (task.directory / SETTINGS_FILE).exists():
-        return Campaign.open(task.directory, pool=data.pool, test=data.test)
+        return Campaign.open(task.directory, pool=data.pool, test=data.test, groups=data.groups)
     values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
     own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
-    return Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test)
+    items = None if task.settings.images is None else read_items(task.experiment)
+    return Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
+
+
+def _images_of(task: CampaignTask) -> Dataset:
+    begun = (task.directory / SETTINGS_FILE).exists()
+    data = dataset_of(task.settings, task.directory if begun else task.experiment)
+    assert data is not None, "an experiment names a data set or a folder"
+    return data

@@ -5,8 +5,9 @@ What comes next is read from the store alone, and each step commits whole or not
 this one was, repeats no committed step, and arrives at the same numbers.
 """
 
-from askwell.campaign.steps import Notify, Workspace, answers_of, choose_initial, choose_next, fit_round
+from askwell.campaign.steps import answers_of, choose_initial, choose_next, fit_round
 from askwell.campaign.tables import write_tables
+from askwell.campaign.workspace import Notify, Workspace
 from askwell.pool.oracle import Oracle
 from askwell.store.store import LabelEvent
 

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import tomli_w
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -18,8 +18,10 @@ from askwell.errors import CampaignStateError, SettingsError, UnknownNameError
 from askwell.learning.recipe import Recipe
 from askwell.models.catalogue import MODELS
 from askwell.pool.catalogue import DATASETS
+from askwell.pool.folder_settings import FolderSettings
 
 SETTINGS_FILE = "campaign.toml"
+DEFAULT_DATASET = "digits"
 
 
 def _known_strategy(name: str) -> str:
@@ -56,6 +58,8 @@ class LoopSettings(BaseModel):
     samples      T, posterior samples when scoring and when evaluating
     evaluation   how test images are predicted: "mc_dropout" (mean over samples) or "point" (weight scaling, as the paper's code)
     memory_mb    memory that scoring may use for one chunk of the pool, in MiB
+    images       a folder of images of your own instead of a named data set (see FolderSettings)
+    image_size   side in pixels to which a named data set's image files are resized; its own default unless given
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -67,6 +71,8 @@ class LoopSettings(BaseModel):
     samples: int = Field(default=100, ge=1)
     evaluation: Literal["mc_dropout", "point"] = "mc_dropout"
     memory_mb: int = Field(default=32, ge=1)
+    images: FolderSettings | None = None
+    image_size: int | None = Field(default=None, ge=8, le=1024)
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
@@ -100,12 +106,34 @@ class CampaignSettings(LoopSettings):
 
 
 class ExperimentSettings(LoopSettings):
-    """The TOML that ``askwell run`` takes: strategies x seeds on a named data set. ``seeds = 3`` means 0, 1 and 2."""
+    """The TOML that ``askwell run`` takes: strategies x seeds on a named data set, or on a folder of images.
 
-    dataset: DatasetName = "digits"
+    ``seeds = 3`` means 0, 1 and 2. Without dataset and images the data set is digits.
+    """
+
+    dataset: DatasetName | None = None
     strategy: Annotated[tuple[StrategyName, ...], BeforeValidator(_as_list), Field(min_length=1)] = ("bald", "random")
     seeds: int = Field(default=3, ge=1)
     rounds: int = Field(default=20, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_dataset(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("dataset") is None and data.get("images") is None:
+            return {**data, "dataset": DEFAULT_DATASET}
+        return data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ExperimentSettings":
+        if self.dataset is not None and self.images is not None:
+            raise ValueError(
+                f"expected a data set or a folder of images, found both ({self.dataset} and {self.images.folder})"
+            )
+        if self.images is not None and self.image_size is not None:
+            raise ValueError("image_size is for named data sets; the side of a folder's images is images.size")
+        if self.dataset is not None and self.image_size is not None and not DATASETS[self.dataset].resizable:
+            raise ValueError(f"the images of {self.dataset} are of one size as published; leave image_size out")
+        return self
 
     @model_validator(mode="after")
     def _named_network(self) -> "ExperimentSettings":
@@ -181,11 +209,28 @@ def common_settings(directories: Sequence[Path]) -> dict[str, str]:
 
 
 def identity(settings: CampaignSettings) -> str:
-    """The settings that decide a campaign's result, as text: all but where and with what it was begun."""
+    """The settings that decide a campaign's result, as text: all but where its images lie and with what it was begun.
+
+    A setting that says nothing is left out, so that a campaign of an older askwell, which knew fewer, is still itself.
+    """
     values = settings.model_dump(
-        mode="json", exclude={"made_with": True, "memory_mb": True, "recipe": {"device", "precision"}}
+        mode="json",
+        exclude_none=True,
+        exclude={"made_with": True, "memory_mb": True, "images": True, "recipe": {"device", "precision"}},
     )
     return json.dumps(values, sort_keys=True)
+
+
+def same_identity(stored: str, found: str) -> bool:
+    """Whether two identities are one."""
+    return _said(json.loads(stored)) == _said(json.loads(found))
+
+
+def _said(values: object) -> object:
+    """Without settings that are null, at any depth."""
+    if not isinstance(values, dict):
+        return values
+    return {name: _said(value) for name, value in values.items() if value is not None}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -201,6 +246,5 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         annotation = kind.model_fields[str(part)].annotation
-        assert isinstance(annotation, type), "only settings nest settings"
-        kind = annotation
+        kind = next(each for each in (annotation, *get_args(annotation)) if isinstance(each, type))
     return sorted(kind.model_fields)

@@ -1,68 +1,40 @@
 """The loop's steps: choose the initial items, fit a round, choose the next query. Each reads the store and returns what to commit."""
 
+import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from askwell.acquisition import ACQUISITIONS
+from askwell.campaign.quarantine import all_readable, remember_test, set_aside
 from askwell.campaign.seeds import derive_seed
-from askwell.campaign.settings import CampaignSettings
-from askwell.campaign.strategies import strategy_named
+from askwell.campaign.strategies import Strategy, strategy_named
+from askwell.campaign.workspace import Notify, Workspace
 from askwell.errors import CampaignStateError, UnknownNameError, UsageError
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model
 from askwell.learning.tuning import LabelledBatch, fit_tuned, with_decay
-from askwell.pool.images import LabelledImages, Pool
 from askwell.pool.oracle import Oracle
+from askwell.pool.reading import read_images
 from askwell.pool.splits import balanced_split, uniform_split
 from askwell.posterior.mc_dropout import MCDropout
 from askwell.posterior.point import Point
-from askwell.scoring.evaluation import evaluate
+from askwell.probability import Scores
+from askwell.scoring.evaluation import details, evaluate
 from askwell.scoring.local import Posterior, predict_log_probs, score_pool
 from askwell.selection import SELECTIONS
 from askwell.store.files import file_hash, replace_file
-from askwell.store.store import CampaignStore, RoundRecord
+from askwell.store.store import RoundRecord
 
 MIB = 2**20
-
-
-class Stage(NamedTuple):
-    """Where a round is: "fit", "evaluate" or "score", with steps or items done and to do."""
-
-    round: int
-    name: str
-    done: int
-    total: int
-
-
-Notify = Callable[[Stage], None]
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """What every step works on: the campaign's directory, its settings, its images and its store."""
-
-    directory: Path
-    settings: CampaignSettings
-    pool: Pool
-    test: LabelledImages
-    store: CampaignStore
-
-    def generator(self, purpose: str, round_number: int = 0) -> torch.Generator:
-        """A generator for one purpose in one round, the same for every strategy of the seed."""
-        return torch.Generator().manual_seed(derive_seed(self.settings.seed, purpose, round_number))
-
-    def progress(self, notify: Notify, name: str, round_number: int) -> Callable[[int, int], None]:
-        """A progress callback (done, total) that says which stage of which round it is."""
-        return lambda done, total: notify(Stage(round_number, name, done, total))
 
 
 class Choice(NamedTuple):
@@ -73,46 +45,76 @@ class Choice(NamedTuple):
 
 
 def choose_initial(workspace: Workspace, oracle: Oracle) -> Choice:
-    """Round 0: the reserved validation items and the initial set, which is balanced by the oracle's labels or drawn at random."""
+    """Round 0: the reserved validation items and the initial set, which is balanced by the oracle's labels or drawn at random.
+
+    Items whose image cannot be read are set aside, and others are drawn.
+    """
+    while True:
+        chosen = _draw_initial(workspace, oracle)
+        if all_readable(workspace, chosen):
+            return Choice([(position, None) for position in chosen], seconds=None)
+
+
+def _draw_initial(workspace: Workspace, oracle: Oracle) -> list[int]:
     settings, store = workspace.settings, workspace.store
-    pool = torch.tensor(store.positions("pool"), dtype=torch.int64)
+    quarantined = store.quarantined()
+    readable = [position for position in store.positions("pool") if position not in quarantined]
+    pool = torch.tensor(readable, dtype=torch.int64)
     generator = workspace.generator("initial")
     count = min(settings.initial, len(pool))
     if settings.initial_set == "balanced":
-        answers = answers_of(oracle, [workspace.pool.ids[position] for position in map(int, pool)], settings.classes)
+        answers = answers_of(oracle, [workspace.pool.ids[position] for position in readable], settings.classes)
         labels = torch.tensor(class_indices(answers, settings.classes), dtype=torch.int64)
         drawn = balanced_split(labels, count, classes=len(settings.classes), generator=generator)
     else:
         drawn = uniform_split(len(pool), count, generator=generator)
-    chosen = [*pool[drawn].tolist(), *store.positions("validation")]
-    return Choice([(position, None) for position in chosen], seconds=None)
+    validation = [position for position in store.positions("validation") if position not in quarantined]
+    return [*pool[drawn].tolist(), *validation]
 
 
 def choose_next(workspace: Workspace, round_number: int, notify: Notify) -> Choice:
-    """Score every unasked item with the last round's network and select the round's query; empty when the pool is used up."""
-    settings = workspace.settings
-    positions = torch.tensor(workspace.store.unasked(), dtype=torch.int64)
-    if len(positions) == 0:
-        return Choice([], seconds=None)
-    strategy = strategy_named(settings.strategy)
-    generator = workspace.generator("selection", round_number)
+    """Score every unasked item with the last round's network and select the round's query; empty when the pool is used up.
+
+    Items whose image cannot be read are set aside and take no part in the selection.
+    """
+    strategy = strategy_named(workspace.settings.strategy)
+    select = SELECTIONS[strategy.selection]
     began = time.perf_counter()
-    if strategy.posterior is None:
-        coin = torch.full((1, 1, 2), 0.5).log().expand(len(positions), 1, 2)
-        scores = ACQUISITIONS[strategy.acquisition](coin, generator=generator)
-    else:
-        scores = score_pool(
-            posterior_of(workspace, load_round(workspace, round_number - 1), strategy.posterior, round_number),
-            workspace.pool,
-            positions,
-            ACQUISITIONS[strategy.acquisition],
-            classes=len(settings.classes),
-            memory_bytes=settings.memory_mb * MIB,
-            progress=workspace.progress(notify, "score", round_number),
-        )
-    picked = SELECTIONS[strategy.selection](scores, settings.query, generator=generator)
-    chosen = zip(positions[picked].tolist(), scores[picked].tolist(), strict=True)
-    return Choice(list(chosen), seconds=time.perf_counter() - began)
+    while True:
+        generator = workspace.generator("selection", round_number)
+        positions = torch.tensor(workspace.store.unasked(), dtype=torch.int64)
+        if len(positions) == 0:
+            return Choice([], seconds=None)
+        if strategy.posterior is None:
+            coin = torch.full((1, 1, 2), 0.5).log().expand(len(positions), 1, 2)
+            scores = ACQUISITIONS[strategy.acquisition](coin, generator=generator)
+        else:
+            positions, scores = _scored(workspace, strategy, positions, round_number, notify)
+        picked = select(scores, workspace.settings.query, generator=generator)
+        chosen = list(zip(positions[picked].tolist(), scores[picked].tolist(), strict=True))
+        if all_readable(workspace, [position for position, _ in chosen]):
+            return Choice(chosen, seconds=time.perf_counter() - began)
+
+
+def _scored(
+    workspace: Workspace, strategy: Strategy, positions: Tensor, round_number: int, notify: Notify
+) -> tuple[Tensor, Scores]:
+    """Those of the positions whose image can be read, and their scores by the last round's network."""
+    assert strategy.posterior is not None, "a strategy without posterior scores nothing"
+    settings, unreadable = workspace.settings, dict[int, str]()
+    scores = score_pool(
+        posterior_of(workspace, load_round(workspace, round_number - 1), strategy.posterior, round_number),
+        workspace.pool,
+        positions,
+        ACQUISITIONS[strategy.acquisition],
+        classes=len(settings.classes),
+        memory_bytes=settings.memory_mb * MIB,
+        progress=workspace.progress(notify, "score", round_number),
+        set_aside=unreadable.update,
+    )
+    set_aside(workspace, unreadable)
+    readable = ~scores.isnan()
+    return positions[readable], scores[readable]
 
 
 def fit_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundRecord:
@@ -134,40 +136,59 @@ def fit_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundR
     file = Path("models") / f"round-{round_number:04d}.safetensors"
     (workspace.directory / "models").mkdir(exist_ok=True)
     digest = replace_file(workspace.directory / file, partial(_save, fitted.model))
-    measured = evaluate(predict_test(workspace, fitted.model, round_number, notify), workspace.test.labels)
+    predictive, labels, groups = predict_test(workspace, fitted.model, round_number, notify)
     return RoundRecord(
         round=round_number,
         labels=len(train.labels) + len(validation.labels),
         seconds_fit=seconds,
         model_file=file.as_posix(),
         model_hash=digest,
-        metrics={**measured._asdict(), "weight_decay": fitted.value},
+        metrics={**evaluate(predictive, labels)._asdict(), "weight_decay": fitted.value},
+        details=json.dumps(details(predictive, labels, groups).as_json()),
     )
 
 
-def predict_test(workspace: Workspace, model: nn.Module, round_number: int, notify: Notify) -> Tensor:
-    """Predictive log-probabilities [N, C] of the test images by the settings' way of evaluating."""
-    settings = workspace.settings
-    return predict_log_probs(
+class Predicted(NamedTuple):
+    """Predictive log-probabilities [N, C] of the test images that can be read, their labels [N] and, if there are any, groups."""
+
+    log_probs: Tensor
+    labels: Tensor
+    groups: tuple[str, ...] | None
+
+
+def predict_test(workspace: Workspace, model: nn.Module, round_number: int, notify: Notify) -> Predicted:
+    """Predict the test images by the settings' way of evaluating; those that cannot be read are left out, the same ones every time."""
+    settings, test, unreadable = workspace.settings, workspace.test, dict[int, str]()
+    predictive = predict_log_probs(
         posterior_of(workspace, model, settings.evaluation, round_number),
-        workspace.test.images,
-        torch.arange(len(workspace.test.images)),
+        test.images,
+        torch.arange(len(test.images)),
         classes=len(settings.classes),
         memory_bytes=settings.memory_mb * MIB,
         progress=workspace.progress(notify, "evaluate", round_number),
+        set_aside=unreadable.update,
     )
+    remember_test(workspace, unreadable)
+    entries = (~predictive.isnan().any(dim=1)).nonzero().flatten()
+    groups = None if test.groups is None else tuple(test.groups[entry] for entry in entries.tolist())
+    return Predicted(predictive[entries], test.labels[entries], groups)
 
 
 def labelled_so_far(workspace: Workspace, round_number: int) -> tuple[LabelledBatch, LabelledBatch]:
-    """The labelled training and validation images up to a round, in the order they were asked."""
-    labels = workspace.store.labels()
-    answered = [asked for asked in workspace.store.asked(up_to=round_number) if asked.position in labels]
+    """The labelled training and validation images up to a round, in the order they were asked; those set aside are left out."""
+    store = workspace.store
+    labels, quarantined = store.labels(), store.quarantined()
+    answered = [
+        asked
+        for asked in store.asked(up_to=round_number)
+        if asked.position in labels and asked.position not in quarantined
+    ]
 
     def batch(role: str) -> LabelledBatch:
         positions = [asked.position for asked in answered if asked.role == role]
         indices = class_indices([labels[position] for position in positions], workspace.settings.classes)
-        images = workspace.pool.images(torch.tensor(positions, dtype=torch.int64))
-        return LabelledBatch(images, torch.tensor(indices, dtype=torch.int64))
+        read = read_images(workspace.pool, torch.tensor(positions, dtype=torch.int64), partial(set_aside, workspace))
+        return LabelledBatch(read.images, torch.tensor(indices, dtype=torch.int64)[read.entries])
 
     return batch("pool"), batch("validation")
 
@@ -234,4 +255,7 @@ def _recipe_of_round(workspace: Workspace, round_number: int) -> tuple[Recipe, d
 
 
 def _save(model: nn.Module, path: Path) -> None:
-    save_model(model, str(path))
+    try:
+        save_model(model, str(path))
+    except SafetensorError as error:
+        raise OSError(f"the weights could not be written to {path} ({error})") from error

@@ -1,7 +1,11 @@
-"""curve.csv and queries.csv, written anew from the store after every round."""
+"""curve.csv, queries.csv, evaluation.json and quarantine.csv, written anew from the store after every round."""
 
-from askwell.campaign.steps import Workspace
+import json
+
+from askwell.campaign.quarantine import quarantine_rows, write_quarantine
+from askwell.campaign.workspace import Workspace
 from askwell.report.curves import CurvePoint, QueryRow, write_curve, write_queries
+from askwell.store.files import replace_file
 
 
 def curve_points(workspace: Workspace) -> list[CurvePoint]:
@@ -42,7 +46,20 @@ def query_rows(workspace: Workspace) -> list[QueryRow]:
     ]
 
 
+def evaluation_text(workspace: Workspace) -> str:
+    """What was measured of every round beyond the curve, as JSON: confusion, calibration, standard error (see EvaluationDetails)."""
+    settings = workspace.settings
+    rounds = [{"round": number, **json.loads(text)} for number, text in workspace.store.evaluation_details().items()]
+    about = {"strategy": settings.strategy, "seed": settings.seed, "classes": settings.classes}
+    return json.dumps({**about, "rounds": rounds}) + "\n"
+
+
 def write_tables(workspace: Workspace) -> None:
-    """Replace both files, each atomically."""
-    write_curve(workspace.directory / "curve.csv", curve_points(workspace))
-    write_queries(workspace.directory / "queries.csv", query_rows(workspace))
+    """Replace the files, each atomically; quarantine.csv only where an image was set aside."""
+    directory = workspace.directory
+    write_curve(directory / "curve.csv", curve_points(workspace))
+    write_queries(directory / "queries.csv", query_rows(workspace))
+    text = evaluation_text(workspace)
+    replace_file(directory / "evaluation.json", lambda path: path.write_text(text, encoding="utf-8"))
+    if rows := quarantine_rows(workspace):
+        write_quarantine(directory, rows)

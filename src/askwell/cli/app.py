@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from askwell.cli import studies
+from askwell.cli.console import Json, Out, Resume, err, print_table, waiting
 from askwell.errors import AskwellError, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +25,6 @@ app = typer.Typer(
     help="Deep Bayesian active learning with images: ask well, label less.",
     epilog="Start with: askwell demo",
 )
-out = Console()
-err = Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Directory for campaigns and report.", show_default=False)]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue what is in --out; begin if nothing is.")]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Campaigns at a time, each in a process of its own.", show_default="processors"),
@@ -74,6 +68,33 @@ def demo(
 def run(
     config: Annotated[Path | None, typer.Argument(help="Settings as TOML; the options below override it.")] = None,
     dataset: Annotated[str | None, typer.Option(help="A name from `askwell datasets`.", show_default="digits")] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(help="A folder of images instead; with --resume also its new place.", show_default=False),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="The folder's labels, FILE.csv or FILE.csv:id,label.", show_default="its subfolders"),
+    ] = None,
+    test_images: Annotated[
+        str | None, typer.Option(help="A folder of test images.", show_default="--test-share of --images")
+    ] = None,
+    test_labels: Annotated[
+        str | None, typer.Option(help="The test images' labels.", show_default="their subfolders")
+    ] = None,
+    test_share: Annotated[
+        float | None, typer.Option(help="Share of --images kept for testing.", show_default="0.2")
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            help="What keeps images together in every split: REGEX on the path, or FILE.csv:column.", show_default=False
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(help="Side of the images in pixels, as the network sees them.", show_default="64 or less"),
+    ] = None,
     strategy: Annotated[
         str | None, typer.Option(help="Names from `askwell strategies`, with commas.", show_default="bald,random")
     ] = None,
@@ -85,10 +106,11 @@ def run(
     validation: Annotated[int | None, typer.Option(help="Labels for tuning only.", show_default="0")] = None,
     out_dir: Out = None,
     resume: Resume = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on without asking when images are missing.")] = False,
     workers: Workers = None,
     threads: Threads = None,
 ) -> None:
-    """Compare strategies on a named data set: every strategy and seed a resumable campaign, then a report."""
+    """Compare strategies on a data set or a folder of labelled images: every strategy and seed a resumable campaign, then a report."""
     from askwell.campaign.settings import ExperimentSettings, check_settings, read_toml
 
     given = {
@@ -100,21 +122,52 @@ def run(
         "initial": initial,
         "samples": samples,
         "validation": validation,
+        "image_size": image_size if images is None else None,
+    }
+    folder = {
+        "folder": images,
+        "labels": labels,
+        "test_folder": test_images,
+        "test_labels": test_labels,
+        "test_share": test_share,
+        "group_by": group_by,
+        "size": image_size if images is not None else None,
     }
     values = read_toml(config) if config is not None else {}
     values.update({name: value for name, value in given.items() if value is not None})
+    if own := {name: value for name, value in folder.items() if value is not None}:
+        values["images"] = {**values.get("images", {}), **own}
     settings = check_settings(ExperimentSettings, values, str(config) if config else "the command line")
-    directory = out_dir or Path("runs") / (config.stem if config else settings.dataset)
+    source = settings.dataset or Path(settings.images.folder if settings.images else "").absolute().name
+    directory = out_dir or Path("runs") / (config.stem if config else source)
+    if resume:
+        _follow_moved_images(settings, directory, yes=yes)
     _experiment(settings, directory, resume=resume, workers=workers, threads=threads)
 
 
-@app.command()
-def report(
-    directories: Annotated[list[Path], typer.Argument(help="Campaigns, or directories that hold them.")],
-    out_dir: Out = None,
-) -> None:
-    """Draw curves, table and report.html again from the campaigns' curve.csv."""
-    _summarise(directories, out_dir or directories[0] / "report")
+def _follow_moved_images(settings: "ExperimentSettings", directory: Path, *, yes: bool) -> None:
+    """Relink an experiment whose folder is named at another place; a partial match is asked about first."""
+    from askwell.campaign.relinking import find_moved, write_moved
+
+    with waiting("looking for the images") as progress:
+        relinking = find_moved(settings, directory, progress)
+    if relinking is None:
+        return
+    total, missing = len(relinking.items), len(relinking.missing)
+    by_content = f", {relinking.by_content} of them by content" if relinking.by_content else ""
+    err.print(f"{total - missing} of {total} images found in {relinking.images.folder}{by_content}", highlight=False)
+    if missing and not yes:
+        named = ", ".join(repr(name) for name in relinking.missing[:3])
+        try:
+            typer.confirm(f"{missing} are missing ({named}). Go on without them?", abort=True, err=True)
+        except typer.Abort:
+            err.print("nothing was changed; name another --images, or add --yes to go on without the missing ones.")
+            raise typer.Exit(1) from None
+    write_moved(relinking, directory)
+
+
+for study in (studies.report, studies.replay, studies.diagnose, studies.backup):
+    app.command()(study)
 
 
 @app.command()
@@ -145,10 +198,7 @@ def _print_names(kind: str, entries: Iterable[tuple[str, str]], as_json: bool) -
     if as_json:
         typer.echo(json.dumps(dict(entries), indent=2))
         return
-    table = Table(kind, "what it is", box=None, pad_edge=False, header_style="bold")
-    for name, description in entries:
-        table.add_row(name, description)
-    out.print(table)
+    print_table((kind, "what it is"), entries)
 
 
 def _experiment(
@@ -163,13 +213,19 @@ def _experiment(
         TimeRemainingColumn,
     )
 
+    from askwell.campaign.data import prepared
     from askwell.campaign.experiment import Standing, check_experiment, processors, run_experiment
 
     check_experiment(settings, directory, resume=resume, threads=threads)
+    with waiting("comparing files") as progress:
+        settings, notes = prepared(settings, directory, progress)
+    for note in notes:
+        err.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
     campaigns = settings.seeds * len(settings.strategy)
     workers = min(workers or processors(), campaigns)
     err.print(
-        f"{settings.dataset}: {', '.join(settings.strategy)}; {settings.seeds} seed(s), {settings.rounds} rounds of "
+        f"{settings.dataset or (settings.images and settings.images.folder)}: {', '.join(settings.strategy)}; "
+        f"{settings.seeds} seed(s), {settings.rounds} rounds of "
         f"{settings.query} from {settings.initial} labels; {campaigns} campaigns, {workers} at a time, in {directory}"
     )
     columns = (
@@ -188,31 +244,27 @@ def _experiment(
             progress.stop()
             _say_how_to_continue(sys.argv[1:])
             raise typer.Exit(130) from None
-    _summarise([directory], directory / "report")
+    _say_what_was_set_aside(directory)
+    studies.summarise([directory], directory / "report")
+
+
+def _say_what_was_set_aside(directory: Path) -> None:
+    from askwell.campaign.quarantine import QUARANTINE_FILE, read_quarantine
+
+    rows = read_quarantine([directory])
+    if rows:
+        named = "; ".join(f"{row.id!r}: {row.reason}" for row in rows[:3])
+        more = f", and {len(rows) - 3} more" if len(rows) > 3 else ""
+        err.print(
+            f"{len(rows)} images could not be read and were set aside ({named}{more}); all are in {QUARANTINE_FILE} of each campaign.",
+            soft_wrap=True, highlight=False, markup=False,
+        )  # fmt: skip
 
 
 def _say_how_to_continue(arguments: Sequence[str]) -> None:
     again = [*arguments, *([] if "--resume" in arguments else ["--resume"])]
     err.print("stopped; every committed round is kept. Continue with:")
     err.print(f"  askwell {shlex.join(again)}", soft_wrap=True, markup=False, highlight=False)
-
-
-def _summarise(directories: list[Path], out_dir: Path) -> None:
-    from askwell.campaign.settings import common_settings
-    from askwell.report.summary import summarise
-
-    settings = common_settings(directories)
-    summary = summarise(directories, out_dir, title=settings.get("dataset", "askwell"), settings=settings)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in summary.header:
-        table.add_column(name, no_wrap=name in {"target", "strategy"})
-    for row in summary.rows:
-        table.add_row(*row)
-    out.print(table)
-    for sentence in summary.sentences:
-        out.print(sentence)
-    for path in summary.files:
-        out.print(str(path), style="dim", soft_wrap=True)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from askwell.errors import UnknownNameError
@@ -12,26 +11,49 @@ if TYPE_CHECKING:
 
 
 class DatasetEntry(NamedTuple):
-    """One line about a data set, and where the function that loads it lives ("module:function")."""
+    """One line about a data set, where the function that loads it lives ("module:function"), and whether its images are files,
+    which are decoded to the size one asks for.
+    """
 
     description: str
     location: str
+    resizable: bool = False
 
 
 DATASETS: Mapping[str, DatasetEntry] = {
     "digits": DatasetEntry(
         "1,797 handwritten digits, 16x16 grey, 10 classes; comes with scikit-learn, needs no network",
-        "askwell.pool.digits:load_digits",
+        "askwell.pool.named.digits:load_digits",
     ),
     "mnist": DatasetEntry(
         "70,000 handwritten digits, 28x28 grey, 10 classes; from ASKWELL_DATA, the cache or the network (11 MB)",
-        "askwell.pool.mnist:load_mnist",
+        "askwell.pool.named.mnist:load_mnist",
+    ),
+    "fashion_mnist": DatasetEntry(
+        "70,000 articles of clothing, 28x28 grey, 10 classes; from ASKWELL_DATA, the cache or the network (30 MB)",
+        "askwell.pool.named.mnist:load_fashion_mnist",
+    ),
+    "kmnist": DatasetEntry(
+        "70,000 Japanese characters, 28x28 grey, 10 classes; from ASKWELL_DATA, the cache or the network (21 MB)",
+        "askwell.pool.named.mnist:load_kmnist",
+    ),
+    "cifar10": DatasetEntry(
+        "60,000 photographs, 32x32 colour, 10 classes; from ASKWELL_DATA, the cache or the network (162 MB)",
+        "askwell.pool.named.cifar10:load_cifar10",
+    ),
+    "isic2016": DatasetEntry(
+        "1,279 skin lesions, 64x64 colour unless another image size is asked for, 2 classes; from ASKWELL_DATA",
+        "askwell.pool.named.isic2016:load_isic2016",
+        resizable=True,
     ),
 }
 
 
-def dataset_loader(name: str) -> "Callable[[Path | None], Dataset]":
-    """The function (data directory or None) -> Dataset of that name; UnknownNameError offers the nearest names."""
+def dataset_loader(name: str) -> "Callable[..., Dataset]":
+    """The function (data directory or None) -> Dataset of that name; UnknownNameError offers the nearest names.
+
+    Where the entry says ``resizable``, the function also takes the images' size.
+    """
     if name not in DATASETS:
         raise UnknownNameError("data set", name, DATASETS)
     module, _, function = DATASETS[name].location.partition(":")

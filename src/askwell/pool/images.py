@@ -44,13 +44,17 @@ class Pool(Protocol):
 class LabelledImages:
     """Images with a label each: labels [N] are positions in ``classes``.
 
-    Raises ShapeError unless there is one int64 label for each image, UsageError unless the classes are at least 2
-    distinct names and the labels positions in them.
+    groups, where given, name for each image the group it belongs to (a patient, say): images of one group are no independent
+    evidence.
+
+    Raises ShapeError unless there is one int64 label, and one group if any, for each image, UsageError unless the classes
+    are at least 2 distinct names and the labels positions in them.
     """
 
     images: Pool
     labels: Int64[Tensor, " N"]
     classes: tuple[str, ...]
+    groups: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.shape != (len(self.images),) or self.labels.dtype != torch.int64:
@@ -58,6 +62,8 @@ class LabelledImages:
                 f"expected one int64 label for each of {len(self.images)} images, "
                 f"found {self.labels.dtype} {list(self.labels.shape)}."
             )
+        if self.groups is not None and len(self.groups) != len(self.images):
+            raise ShapeError(f"expected one group for each of {len(self.images)} images, found {len(self.groups)}.")
         check_classes(self.classes)
         check_labels(self.labels, len(self.classes))
 

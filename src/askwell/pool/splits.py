@@ -1,5 +1,7 @@
 """Which items to start with? Pure draws of positions, without repeats, in random order."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -38,6 +40,27 @@ def balanced_split(labels: Int[Tensor, " N"], k: int, *, classes: int, generator
     rank_in_class = torch.arange(len(labels)) - first_of_class[labels[by_class]]
     chosen = by_class[rank_in_class < shares[labels[by_class]]]
     return chosen[_permutation(k, generator)]
+
+
+def grouped_split(groups: Sequence[str], k: int, *, generator: torch.Generator) -> Int[Tensor, " m"]:
+    """Positions of whole groups, drawn one after the other until there are at least k items: k <= m <= N.
+
+    groups [N] names each item's group; every order of the groups is equally likely. Where every item is a group of its own
+    this is ``uniform_split(N, k)``, for the same generator.
+
+    Raises UsageError unless 0 <= k <= N.
+    """
+    _check_size(len(groups), k)
+    members: dict[str, list[int]] = {}
+    for position, group in enumerate(groups):
+        members.setdefault(group, []).append(position)
+    positions = list(members.values())
+    chosen: list[int] = []
+    for drawn in _permutation(len(positions), generator).tolist():
+        if len(chosen) >= k:
+            break
+        chosen += positions[drawn]
+    return torch.tensor(chosen, dtype=torch.int64)
 
 
 def _even_shares(available: Int[Tensor, " C"], k: int, generator: torch.Generator) -> Int[Tensor, " C"]:

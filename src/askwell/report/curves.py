@@ -1,21 +1,16 @@
-"""Learning curves as numbers: their files, how many labels a target needed, areas, and the accuracy at the end.
-
-A target that was not reached is censored (None here, ">1000" in print), never dropped. Nothing here is an interval or a test.
-"""
+"""Learning curves as numbers: their files, crossings, areas, means over seeds, and the accuracy at the end."""
 
 import math
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from askwell.errors import CampaignStateError, NonFiniteError, SettingsError, ShapeError, UsageError
+from askwell.errors import CampaignStateError, NonFiniteError, ShapeError, UsageError
 from askwell.report.csv_files import count, fraction, number, read_rows, text, write_rows
 
 BASELINE = "random"
-DEFAULT_TARGETS = (0.80, 0.90, 0.95, 0.98, 0.99)
 
 _CURVE_PARSERS = {
     "strategy": text,
@@ -85,28 +80,6 @@ class Curve:
 
     labels: tuple[int, ...]
     accuracy: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class LabelsRow:
-    """How many labels one strategy needed for one target; None = not reached (censored), or no random arm to compare with.
-
-    ``mean_*`` are crossings of the mean curve over seeds, followed up to ``mean_max_labels`` (None where the seeds share no labels
-    count); ``median_*`` are medians over the seeds' own crossings, every seed followed up to ``max_labels`` at least. ``*_ratio`` is
-    this strategy's mean crossing over random's: 0.4 means 40 % of random's labels.
-    """
-
-    strategy: str
-    target: float
-    seeds: int
-    max_labels: int
-    mean_max_labels: int | None
-    mean_first: int | None
-    mean_sustained: int | None
-    median_first: float | None
-    median_sustained: float | None
-    first_ratio: float | None
-    sustained_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -209,34 +182,23 @@ def mean_curve(curves: Mapping[int, Curve]) -> Curve:
     return Curve(tuple(labels), tuple(_mean(accuracies_at(curves, n)) for n in labels))
 
 
-def labels_table(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> list[LabelsRow]:
-    """Labels needed, target by target and within it strategy by strategy; SettingsError for a target outside (0, 1]."""
-    _check_targets(targets)
-    curves = curves_by_strategy(points)
-    means = {name: mean_curve(seeds) for name, seeds in curves.items()}
-    return [_labels_row(name, target, curves[name], means) for target in targets for name in curves]
+def common_range(curves: Iterable[Curve]) -> tuple[int, int] | None:
+    """The labels counts from which and up to which every curve goes; None where there is no such range."""
+    curves = list(curves)
+    if not curves:
+        return None
+    low, high = max(curve.labels[0] for curve in curves), min(curve.labels[-1] for curve in curves)
+    return (low, high) if low < high else None
 
 
-def shown_targets(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> tuple[float, ...]:
-    """The targets worth a row, ascending: some curve starts below them, and at most one of them is reached by no strategy.
-
-    Raises SettingsError for a target outside (0, 1].
-    """
-    _check_targets(targets)
-    points = list(points)
-    starts = [curve.accuracy[0] for seeds in curves_by_strategy(points).values() for curve in seeds.values()]
-    above = sorted({target for target in targets if any(start < target for start in starts)})
-    rows = labels_table(points, above)
-    reached = {row.target for row in rows if row.mean_first is not None or row.median_first is not None}
-    return tuple(above[: sum(target in reached for target in above) + 1])
-
-
-def areas(points: Iterable[CurvePoint]) -> dict[str, dict[int, float | None]]:
-    """Strategy -> seed -> normalised area under the learning curve (see ``area_under_curve``)."""
-    return {
-        name: {seed: area_under_curve(curve.labels, curve.accuracy) for seed, curve in seeds.items()}
-        for name, seeds in curves_by_strategy(points).items()
-    }
+def area_between(curve: Curve, low: int, high: int) -> float:
+    """``area_under_curve`` from low to high labels, both within the curve's own; straight lines join its points."""
+    inside = [n for n in curve.labels if low < n < high]
+    labels = [low, *inside, high]
+    accuracy = np.interp(labels, curve.labels, curve.accuracy)
+    area = area_under_curve(labels, accuracy.tolist())
+    assert area is not None, "low lies below high"
+    return area
 
 
 def final_accuracies(points: Iterable[CurvePoint]) -> dict[str, FinalAccuracy]:
@@ -247,42 +209,6 @@ def final_accuracies(points: Iterable[CurvePoint]) -> dict[str, FinalAccuracy]:
         labels = {seed: curve.labels[-1] for seed, curve in seeds.items()}
         final[name] = FinalAccuracy(_mean(list(per_seed.values())), per_seed, labels)
     return final
-
-
-def _labels_row(strategy: str, target: float, curves: Mapping[int, Curve], means: Mapping[str, Curve]) -> LabelsRow:
-    mean, first, sustained = means[strategy], *_crossings(means[strategy], target)
-    random = _crossings(means[BASELINE], target) if BASELINE in means and strategy != BASELINE else (None, None)
-    own = [_crossings(curve, target) for curve in curves.values()]
-    return LabelsRow(
-        strategy=strategy,
-        target=target,
-        seeds=len(curves),
-        max_labels=min(curve.labels[-1] for curve in curves.values()),
-        mean_max_labels=mean.labels[-1] if mean.labels else None,
-        mean_first=first,
-        mean_sustained=sustained,
-        median_first=_censored_median([pair[0] for pair in own]),
-        median_sustained=_censored_median([pair[1] for pair in own]),
-        first_ratio=_ratio(first, random[0]),
-        sustained_ratio=_ratio(sustained, random[1]),
-    )
-
-
-def _crossings(curve: Curve, target: float) -> tuple[int | None, int | None]:
-    return (
-        first_crossing(curve.labels, curve.accuracy, target),
-        sustained_crossing(curve.labels, curve.accuracy, target),
-    )
-
-
-def _censored_median(crossings: Sequence[int | None]) -> float | None:
-    """The median with "not reached" as infinity; None if it is infinite."""
-    median = statistics.median(math.inf if value is None else float(value) for value in crossings)
-    return None if math.isinf(median) else median
-
-
-def _ratio(labels: int | None, baseline: int | None) -> float | None:
-    return labels / baseline if labels is not None and baseline else None
 
 
 def _curve(accuracy: Mapping[int, float]) -> Curve:
@@ -308,11 +234,3 @@ def _repeated(points: Iterable[CurvePoint]) -> str:
 def _check_lengths(labels: Sequence[int], accuracy: Sequence[float]) -> None:
     if len(labels) != len(accuracy):
         raise ShapeError(f"expected one accuracy per labels count, found {len(accuracy)} for {len(labels)} counts.")
-
-
-def _check_targets(targets: Sequence[float]) -> None:
-    for target in targets:
-        if not 0.0 < target <= 1.0:
-            raise SettingsError(
-                f"expected targets as fractions above 0 and up to 1, found {target}; write 0.95 for 95 %."
-            )

@@ -17,6 +17,13 @@ _MANTISSAS = (
     tuple(digit / 10 for digit in range(10, 100)),
 )
 _FEWEST_TICKS = 4
+_IN_A_ROW, _WIDEST, _APART, _ABOVE, _BELOW = (
+    5,
+    1.9,
+    0.18,
+    0.24,
+    0.42,
+)  # panels: squares in a row, inches of and about one
 
 
 def log_ticks(low: float, high: float) -> list[float]:
@@ -57,6 +64,20 @@ def _increasing(values: Sequence[float]) -> list[float]:
             blocks.pop()
         blocks.append((total, size))
     return [total / size for total, size in blocks for _ in range(size)]
+
+
+def panels(count: int, left: float, right: float) -> tuple[list[tuple[float, float, float]], float]:
+    """Squares in rows between two edges: (left edge, distance of its top from the top of all, side) of each, and the height of all.
+
+    At most five in a row, the rows of one width; in inches. A row has room for a title above and an axis below each square.
+    """
+    columns = min(max(1, count), _IN_A_ROW)
+    side = min(_WIDEST, (right - left - (columns - 1) * _APART) / columns)
+    squares = [
+        (left + (i % columns) * (side + _APART), _ABOVE + (i // columns) * (_ABOVE + side + _BELOW), side)
+        for i in range(count)
+    ]
+    return squares, -(-count // columns) * (_ABOVE + side + _BELOW)
 
 
 def free_place(

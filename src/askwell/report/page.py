@@ -1,45 +1,45 @@
 """report.html: one page that says what was run and what came of it, and needs nothing but itself.
 
-No script, no request: the figure is inlined and the styles are in the page. Loads neither torch nor, until it draws, matplotlib.
+No script, no request: figures and pictures are inlined and the styles are in the page. Loads neither torch nor, until it draws,
+matplotlib.
 """
 
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from askwell.errors import UsageError
-from askwell.report import wording
-from askwell.report.curves import (
-    BASELINE,
-    DEFAULT_TARGETS,
-    CurvePoint,
-    LabelsRow,
-    QueryRow,
-    areas,
-    curves_by_strategy,
-    final_accuracies,
-    labels_table,
-    shown_targets,
-)
-from askwell.report.intervals import mean_interval
+from askwell.report import tables, verdicts, wording
+from askwell.report.calibration import Reliability, reliabilities
+from askwell.report.confusion import confusions
+from askwell.report.curves import BASELINE, CurvePoint, QueryRow, curves_by_strategy
+from askwell.report.evaluations import RunEvaluation
+from askwell.report.labels import DEFAULT_TARGETS, LabelsRow, labels_table, shown_targets
+from askwell.report.paired import paired_test
+from askwell.report.pictures import Picture, data_addresses, picture_requests
 from askwell.store.files import replace_file
 
 PAGE_NAME = "report.html"
-_MOST_LABELS = 20  # classes that get a row of their own in the table of what was asked
 
 
-@dataclass(frozen=True)
-class _Table:
-    """Cells as text; the first column names the row, the others are aligned as numbers."""
+class _Drawn(NamedTuple):
+    """A figure inlined, and the names of its files; empty where there was nothing to draw."""
 
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    figure: Markup = Markup("")
+    names: tuple[str, ...] = ()
+
+
+class _Shown(NamedTuple):
+    """One picture as the page shows it: its address (None: a placeholder), its label, and label and id in words."""
+
+    address: str | None
+    label: str
+    words: str
 
 
 def write_report(
@@ -50,40 +50,42 @@ def write_report(
     title: str,
     targets: Sequence[float] = DEFAULT_TARGETS,
     settings: Mapping[str, str],
+    evaluations: Sequence[RunEvaluation] = (),
+    pictures: Mapping[str, Picture] | None = None,
 ) -> Path:
-    """Write report.html and the figure beside it (PNG and SVG) into the directory, which is made if needed; returns the page's path.
+    """Write report.html and the figures beside it (PNG and SVG) into the directory, which is made if needed; returns the page's path.
 
-    Targets are accuracies (fractions); only those worth a row are shown (see ``shown_targets``). Raises UsageError without points,
-    SettingsError for a target outside (0, 1].
+    targets      accuracies (fractions); only those worth a row are shown (see ``shown_targets``)
+    evaluations  what stands behind the accuracies; without them calibration and confusion are left out
+    pictures     id -> image of what ``picture_requests`` names; None leaves the pictures out
+
+    Raises UsageError without points, SettingsError for a target outside (0, 1], ShapeError for a picture that is none.
     """
     if not points:
         raise UsageError("expected at least one round to report, found none; run a campaign first.")
-    curves = curves_by_strategy(points)
     shown = shown_targets(points, targets)
     rows = labels_table(points, shown)
+    content = {
+        "title": title,
+        "run": wording.what_was_run(points),
+        "labels_header": wording.LABELS_HEADER[1:],
+        "labels_groups": _groups(rows),
+        "early": any(" to " in cell or "≥" in cell for row in rows for cell in wording.labels_cells(row)[3:]),
+        "all_targets": ", ".join(wording.target_text(target) for target in sorted(targets)),
+        "saved": wording.labels_saved(rows),
+        "time": tables.time_table(points),
+        "asked": tables.asked_table(queries or ()),
+        "pictures": _pictures(queries or (), pictures),
+        "settings": settings,
+        **_comparison(points),
+        **_measured(points, evaluations),
+    }
     directory.mkdir(parents=True, exist_ok=True)
-    figure, names = _figure(points, directory, shown)
+    content |= {"learning": _learning_figure(points, directory, shown)}
+    content |= {"calibration": _calibration_figure(points, reliabilities(evaluations), directory)}
     template = files("askwell.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(
-        title=title,
-        run=wording.what_was_run(points),
-        figure=figure,
-        figure_names=names,
-        measured=bool(curves),
-        has_random=BASELINE in curves,
-        only_random=set(curves) == {BASELINE},
-        baseline=BASELINE,
-        labels_header=wording.LABELS_HEADER[1:],
-        labels_groups=_groups(rows),
-        all_targets=", ".join(wording.target_text(target) for target in sorted(targets)),
-        saved=wording.labels_saved(rows),
-        caution=wording.caution(curves),
-        end=_end_table(points),
-        time=_time_table(points),
-        asked=_asked_table(queries or ()),
-        settings=settings,
-    )
+    page = environment.from_string(template).render(content)
     path = directory / PAGE_NAME
     replace_file(path, lambda temporary: temporary.write_bytes(page.encode("utf-8", "replace")))
     return path
@@ -94,22 +96,67 @@ def text_table(rows: Sequence[LabelsRow]) -> list[tuple[str, ...]]:
     return [wording.LABELS_HEADER, *(wording.labels_cells(row) for row in rows)]
 
 
-def _figure(points: Sequence[CurvePoint], directory: Path, targets: Sequence[float]) -> tuple[Markup, list[str]]:
-    """The figure as inline SVG and the names of its files; nothing if there is no accuracy to draw."""
+def _comparison(points: Sequence[CurvePoint]) -> dict[str, Any]:
+    """What the page says on whether active learning helps."""
+    curves, test = curves_by_strategy(points), paired_test(points)
+    areas, labels = tables.areas_table(points)
+    return {
+        "measured": bool(curves),
+        "baseline": BASELINE,
+        "has_random": BASELINE in curves,
+        "only_random": set(curves) == {BASELINE},
+        "verdicts": verdicts.verdicts(test),
+        "limits": verdicts.limits(test),
+        "comparison": tables.comparison_table(test),
+        "compared_labels": test.labels,
+        "areas": areas,
+        "areas_labels": labels,
+    }
+
+
+def _measured(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation]) -> dict[str, Any]:
+    """What the page says of the test images: the accuracy at the end, confidence, and who is taken for whom."""
+    return {
+        "end": tables.end_table(points, evaluations),
+        "sample": tables.sample_text(tables.test_samples(points, evaluations)),
+        "sureness": tables.calibration_table(reliabilities(evaluations)),
+        "confused": tables.confusion_groups(confusions(evaluations)),
+    }
+
+
+def _learning_figure(points: Sequence[CurvePoint], directory: Path, targets: Sequence[float]) -> _Drawn:
     curves = curves_by_strategy(points)
     if not curves:
-        return Markup(""), []
+        return _Drawn()
     from askwell.report.plots import draw_learning_curves  # here, because reading numbers needs no matplotlib
 
-    paths = draw_learning_curves(points, directory, targets=targets)
     words = f"Test error against labels for {', '.join(curves)}; the numbers are in the tables below."
-    return _inline(paths[1].read_text(encoding="utf-8"), words), [path.name for path in paths]
+    return _drawn(draw_learning_curves(points, directory, targets=targets), words)
 
 
-def _inline(svg: str, description: str) -> Markup:
-    """The SVG as part of a page: no prologue, comments, metadata, namespaces or fixed size, and a text for those who do not see it."""
+def _calibration_figure(points: Sequence[CurvePoint], reliable: Sequence[Reliability], directory: Path) -> _Drawn:
+    if not reliable and all(point.ece is None for point in points):
+        return _Drawn()
+    from askwell.report.plots import draw_calibration
+
+    paths = draw_calibration(points, reliable, directory)
+    words = "Accuracy against confidence at the end, and the calibration error against labels; the numbers at the end are in the tables."
+    return _drawn(paths, words) if paths else _Drawn()
+
+
+def _drawn(paths: tuple[Path, Path], words: str) -> _Drawn:
+    png, svg = paths
+    figure = _inline(svg.read_text(encoding="utf-8"), words, prefix=svg.stem)
+    return _Drawn(figure, (png.name, svg.name))
+
+
+def _inline(svg: str, description: str, *, prefix: str) -> Markup:
+    """The SVG as part of a page: no prologue, comments, metadata, namespaces or fixed size, ids of its own, and a text for those who
+    do not see it.
+    """
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", svg)
     opening, rest = svg.split(">", 1)
     opening = re.sub(r'\s(?:xmlns(?::\w+)?|width|height|version)="[^"]*"', "", opening)
     label = f' role="img" aria-label="{escape(description)}"'
@@ -120,81 +167,25 @@ def _groups(rows: Sequence[LabelsRow]) -> list[tuple[str, list[tuple[str, ...]]]
     """Target -> its rows without the target's column."""
     groups: dict[str, list[tuple[str, ...]]] = {}
     for cells in map(wording.labels_cells, rows):
-        groups.setdefault(cells[0], []).append(cells[1:])
+        groups.setdefault(f"{cells[0]} accuracy", []).append(cells[1:])
     return list(groups.items())
 
 
-def _end_table(points: Sequence[CurvePoint]) -> _Table:
-    """Accuracy at the end, its interval from 8 seeds on, seed by seed, the area, and the other errors where measured."""
-    final, area = final_accuracies(points), areas(points)
-    intervals = {name: mean_interval(list(end.per_seed.values())) for name, end in final.items()}
-    columns: dict[str, Callable[[str], str]] = {
-        "strategy": lambda name: name,
-        "labels": lambda name: _range_text(list(final[name].labels.values())),
-        "accuracy, mean": lambda name: wording.percent(final[name].mean),
-    }
-    if any(intervals.values()):
-        columns["95 % interval"] = lambda name: _interval_text(intervals[name])
-    columns["seed by seed, %"] = lambda name: " ".join(f"{100 * value:.2f}" for value in final[name].per_seed.values())
-    columns["area under curve"] = lambda name: _mean_text([v for v in area[name].values() if v is not None], 4)
-    metrics = {"nll": "NLL, nats", "ece": "ECE", "auc": "AUC"}
-    for metric, heading in metrics.items():
-        if any(_last(points, name, metric) for name in final):
-            columns[heading] = lambda name, metric=metric: _mean_text(_last(points, name, metric), 3)
-    return _Table(tuple(columns), tuple(tuple(cell(name) for cell in columns.values()) for name in final))
+def _pictures(
+    queries: Sequence[QueryRow], pictures: Mapping[str, Picture] | None
+) -> list[tuple[str, list[tuple[str, list[_Shown]]]]]:
+    """Strategy -> what it asked first and last, each with a heading; nothing where no pictures were handed over."""
+    if pictures is None:
+        return []
+    requests = picture_requests(queries)
+    ids = {row.id for pair in requests.values() for rows in pair for row in rows}
+    addresses = data_addresses({name: picture for name, picture in pictures.items() if name in ids})
 
+    def row_of(when: str, rows: Sequence[QueryRow]) -> tuple[str, list[_Shown]]:
+        shown = [_Shown(addresses.get(row.id), row.label, f"{row.label}, {row.id}") for row in rows]
+        return f"asked {when}: round {rows[0].round} of seed {rows[0].seed}", shown
 
-def _last(points: Sequence[CurvePoint], strategy: str, metric: str) -> list[float]:
-    """The metric at each seed's last measured round, of the seeds where it is defined there."""
-    last: dict[int, CurvePoint] = {}
-    for point in sorted(points, key=lambda point: (point.labels, point.round)):
-        if point.strategy == strategy and point.accuracy is not None:
-            last[point.seed] = point
-    return [value for point in last.values() if (value := getattr(point, metric)) is not None]
-
-
-def _mean_text(values: Sequence[float], digits: int) -> str:
-    return f"{sum(values) / len(values):.{digits}f}" if values else wording.NOTHING
-
-
-def _range_text(values: Sequence[int]) -> str:
-    low, high = min(values), max(values)
-    return str(low) if low == high else f"{low} to {high}"
-
-
-def _interval_text(interval: tuple[float, float] | None) -> str:
-    if interval is None:
-        return wording.NOTHING
-    return f"{100.0 * max(0.0, interval[0]):.2f} to {wording.percent(min(1.0, interval[1]))}"
-
-
-def _time_table(points: Sequence[CurvePoint]) -> _Table:
-    """Mean seconds per round over all rounds and seeds where they were measured; no rows if none were."""
-    rows: list[tuple[str, ...]] = []
-    for name in dict.fromkeys(point.strategy for point in points):
-        fit = [p.seconds_fit for p in points if p.strategy == name and p.seconds_fit is not None]
-        score = [p.seconds_score for p in points if p.strategy == name and p.seconds_score is not None]
-        means = [sum(values) / len(values) if values else None for values in (fit, score)]
-        if fit or score:
-            rows.append((name, *map(wording.seconds, means), wording.seconds(sum(fit) + sum(score))))
-    return _Table(("strategy", "fitting", "scoring", "all rounds and seeds"), tuple(rows))
-
-
-def _asked_table(queries: Sequence[QueryRow]) -> _Table:
-    """The share of each label among the images asked after the initial ones (round 0); rare labels share a row."""
-    queries = [row for row in queries if row.round > 0]
-    names = list(dict.fromkeys(row.strategy for row in queries))
-    counts = {name: Counter(row.label for row in queries if row.strategy == name) for name in names}
-    total = Counter(row.label for row in queries)
-    frequent = [label for label, _ in sorted(total.items(), key=lambda item: (-item[1], item[0]))[:_MOST_LABELS]]
-    shown = sorted(frequent, key=lambda label: (not label.isdecimal(), label.zfill(20) if label.isdecimal() else label))
-    rows = [(label or "(no label)", *(_share(counts[name][label], counts[name]) for name in names)) for label in shown]
-    if len(total) > len(shown):
-        others = {name: sum(n for label, n in counts[name].items() if label not in shown) for name in names}
-        rows.append((f"{len(total) - len(shown)} others", *(_share(others[name], counts[name]) for name in names)))
-    rows.append(("images asked", *(str(counts[name].total()) for name in names)))
-    return _Table(("label", *names), tuple(rows) if queries else ())
-
-
-def _share(count: int, counts: Counter[str]) -> str:
-    return wording.percent(count / counts.total(), 1)
+    return [
+        (strategy, [row_of(when, rows) for when, rows in (("first", first), ("last", last)) if rows])
+        for strategy, (first, last) in requests.items()
+    ]

@@ -1,16 +1,13 @@
-"""Learning curves as pictures: the only module that imports matplotlib.
+"""Learning curves and calibration as pictures: the only module that imports matplotlib.
 
 Figures are built from objects, without pyplot, so nothing global is touched outside one context. The same points give the same
-bytes. A strategy is told by colour, dash and marker together, never by colour alone.
+bytes.
 """
 
 import io
-import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib import style
@@ -24,76 +21,30 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from askwell.errors import UsageError
-from askwell.report.curves import (
-    BASELINE,
-    Curve,
-    CurvePoint,
-    accuracies_at,
-    common_labels,
-    curves_by_strategy,
-    mean_curve,
+from askwell.report.arms import (
+    ZERO,
+    Arm,
+    arms_of,
+    drawn_errors,
+    error_range,
+    errors_of,
+    marked,
+    percent,
+    subtitle,
 )
-from askwell.report.intervals import MIN_SEEDS, mean_interval
-from askwell.report.layout import free_place, log_ticks, spread
+from askwell.report.calibration import Reliability, ece_curves
+from askwell.report.curves import BASELINE, Curve, CurvePoint
+from askwell.report.layout import free_place, log_ticks, panels, spread
+from askwell.report.looks import QUIET, RULE, STYLE, Look, looks_of, shortened
 from askwell.store.files import replace_file
 
-PNG_NAME = "learning_curves.png"
-SVG_NAME = "learning_curves.svg"
-
-# Okabe and Ito (2008), darkest first; their yellow is left out (too pale for a line on white) and black is random's.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", (0, (6, 1.6)), (0, (6, 1.6, 1.2, 1.6)), (0, (3, 1.2)), (0, (6, 1.6, 1.2, 1.6, 1.2, 1.6)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_INK, _QUIET, _RULE = "#1F2328", "#59636E", "#E4E8EC"
-_STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9.5,
-    "text.parse_math": False,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _QUIET,
-    "axes.linewidth": 0.8,
-    "xtick.color": _QUIET,
-    "ytick.color": _QUIET,
-    "xtick.labelcolor": _INK,
-    "ytick.labelcolor": _INK,
-    "svg.hashsalt": "askwell",
-    "svg.fonttype": "path",
-}
 _WIDTH, _DPI = 8.4, 200  # inches, pixels per inch
 _LEFT, _TOP, _BOTTOM, _EDGE = 0.78, 0.84, 0.62, 0.12  # inches around the axes
-_LEADER, _SAMPLE, _SPACE = (
-    0.22,
-    0.36,
-    0.08,
-)  # inches from a curve's end to its name: the way, the line's sample, a space
+_LEADER, _SAMPLE, _SPACE = 0.22, 0.36, 0.08  # inches: from a curve's end to its line's sample, the sample, to its name
 _LINE = 0.21  # inches from one name to the next
-_LONGEST_NAME = 30
-_ZERO = 1e-9  # an error below this is 0, which has no place on a log axis
-
-
-@dataclass(frozen=True)
-class _Look:
-    colour: str
-    dash: Any
-    marker: str
-
-
-@dataclass(frozen=True)
-class _Arm:
-    """What is drawn of one strategy: the mean curve, thin single curves, and a band of (labels, low error, high error)."""
-
-    name: str
-    look: _Look
-    seeds: int
-    mean: Curve
-    singles: tuple[Curve, ...]
-    band: tuple[tuple[int, float, float], ...]
-
-    @property
-    def leading(self) -> Curve:
-        """The curve whose end carries the name: the mean, or the first seed where the seeds share no labels count."""
-        return self.mean if self.mean.labels else self.singles[0]
+_HEAD, _FOOT = 0.78, 0.08  # inches for a title, and below a figure's axes
+_SHORTEST_NAME = 8  # characters, however narrow its square
+_ERROR_HEIGHT = 2.2  # inches of the calibration error's axes
 
 
 def draw_learning_curves(
@@ -104,105 +55,104 @@ def draw_learning_curves(
     Up to 7 seeds each is a thin line; from 8 on there is a band, the 95 % t-interval for the mean. The mean is bold. Targets are
     accuracies (fractions). Raises UsageError if no point has an accuracy.
     """
-    curves = curves_by_strategy(points)
-    if not curves:
+    arms = arms_of(points)
+    if not arms:
         raise UsageError(
             "expected at least one round with an accuracy to draw, found none; evaluate on labelled items."
         )
-    arms = [_arm(name, look, curves[name]) for name, look in _looks(curves).items()]
-    png, svg = io.BytesIO(), io.BytesIO()
-    with style.context(["default", _STYLE]), warnings.catch_warnings():
+    shown = [target for target in targets if 1.0 - target > ZERO]
+    return _save(lambda: _figure(arms, shown), directory / "learning_curves")
+
+
+def draw_calibration(
+    points: Iterable[CurvePoint], reliable: Sequence[Reliability], directory: Path
+) -> tuple[Path, Path] | None:
+    """Draw accuracy against confidence at the end, and the calibration error against labels, into calibration.png and .svg.
+
+    Returns both paths, or None where neither was measured. What was not measured is left out.
+    """
+    points = list(points)
+    curves = ece_curves(points)
+    if not curves and not reliable:
+        return None
+    looks = looks_of(dict.fromkeys(point.strategy for point in points if point.accuracy is not None))
+    looks = looks_of(
+        [*looks, *(name for name in (*curves, *(part.strategy for part in reliable)) if name not in looks)]
+    )
+    return _save(lambda: _calibration_figure(curves, reliable, looks), directory / "calibration")
+
+
+def _save(draw: Callable[[], Figure], path: Path) -> tuple[Path, Path]:
+    """Draw in askwell's style, whatever the user's is, and write the figure as PNG and as SVG."""
+    data: dict[str, bytes] = {}
+    with style.context(["default", STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # a box is drawn for it
-        figure = _figure(arms, [target for target in targets if 1.0 - target > _ZERO])
-        figure.savefig(png, format="png", dpi=_DPI, metadata={"Software": None})
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    for name, picture in ((PNG_NAME, png), (SVG_NAME, svg)):
-        data = picture.getvalue()
-        replace_file(directory / name, lambda temporary, data=data: temporary.write_bytes(data))
-    return directory / PNG_NAME, directory / SVG_NAME
+        figure = draw()
+        for kind, nothing in (("png", ["Software"]), ("svg", ["Date", "Creator", "Format", "Type"])):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=kind, dpi=_DPI, metadata=dict.fromkeys(nothing))
+            data[kind] = stream.getvalue()
+    png, svg = (path.with_suffix(f".{kind}") for kind in data)
+    for target, content in zip((png, svg), data.values(), strict=True):
+        replace_file(target, lambda temporary, content=content: temporary.write_bytes(content))
+    return png, svg
 
 
-def _looks(names: Iterable[str]) -> dict[str, _Look]:
-    """Colour, dash and marker by order of appearance; the three cycles differ in length, so 210 strategies differ."""
-    looks: dict[str, _Look] = {}
-    others = 0
-    for name in names:
-        if name == BASELINE:
-            looks[name] = _Look("#3A3A3A", (0, (1.6, 1.6)), "X")
-            continue
-        looks[name] = _Look(
-            _COLOURS[others % len(_COLOURS)], _DASHES[others % len(_DASHES)], _MARKERS[others % len(_MARKERS)]
-        )
-        others += 1
-    return looks
-
-
-def _arm(name: str, look: _Look, seeds: Mapping[int, Curve]) -> _Arm:
-    mean = mean_curve(seeds)
-    ends = [(n, mean_interval(accuracies_at(seeds, n))) for n in common_labels(seeds)]
-    band = tuple((n, 1.0 - interval[1], min(1.0, 1.0 - interval[0])) for n, interval in ends if interval)
-    single = not mean.labels or 1 < len(seeds) < MIN_SEEDS
-    return _Arm(name, look, len(seeds), mean, tuple(seeds.values()) if single else (), band)
-
-
-def _figure(arms: Sequence[_Arm], targets: Sequence[float]) -> Figure:
-    height = max(5.0, _TOP + _BOTTOM + _LINE * len(arms))
+def _blank(height: float) -> Figure:
     figure = Figure(figsize=(_WIDTH, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    names = [_name(figure, arm) for arm in arms]
-    column = _LEADER + _SAMPLE + _SPACE + max(_size(name)[0] for name in names) / _DPI + _EDGE
-    axes = figure.add_axes(
-        (_LEFT / _WIDTH, _BOTTOM / height, 1.0 - (_LEFT + column) / _WIDTH, 1.0 - (_BOTTOM + _TOP) / height)
-    )
+    return figure
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes at a place in inches."""
+    across, up = (float(size) for size in figure.get_size_inches())
+    return figure.add_axes((left / across, bottom / up, width / across, height / up))
+
+
+def _figure(arms: Sequence[Arm], targets: Sequence[float]) -> Figure:
+    height = max(5.0, _TOP + _BOTTOM + _LINE * len(arms))
+    figure = _blank(height)
+    names = [_name(figure, arm.name, 1.0 - arm.leading.accuracy[-1]) for arm in arms]
+    axes = _axes(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _column(names), height - _BOTTOM - _TOP)
     lowest = _scale(axes, arms, targets)
     for shift, arm in enumerate(arms):
         _draw_arm(axes, arm, lowest, shift)
     _draw_targets(axes, arms, targets, lowest)
-    _draw_title(figure, axes, arms)
-    _place_names(figure, axes, arms, names)
+    _draw_title(figure, height, "Test error as labels are added", subtitle(arms))
+    ends = [(arm.leading.labels[-1], errors_of(arm.leading, lowest)[-1]) for arm in arms]
+    _place_names(axes, ends, [arm.look for arm in arms], names)
     return figure
 
 
-def _scale(axes: Axes, arms: Sequence[_Arm], targets: Sequence[float]) -> float:
+def _scale(axes: Axes, arms: Sequence[Arm], targets: Sequence[float]) -> float:
     """Axes, ticks and grid; returns the lower end of the error axis, where errors below it are drawn."""
-    low, high = _error_range(arms, targets)
+    low, high = error_range(arms, targets)
     last = max(curve.labels[-1] for arm in arms for curve in (arm.leading, *arm.singles))
-    axes.set(yscale="log", ylim=(low, high), xlim=(0, max(1, last)))
-    axes.set_xlabel("labels seen by the learner", labelpad=7)
-    axes.set_ylabel("test error (log scale)", labelpad=7)
+    axes.set(yscale="log", ylim=(low, high))
     axes.yaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-    axes.grid(color=_RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0, pad=6)
-    if min(_drawn_errors(arms)) <= _ZERO:
+    _dress_axes(axes, last, "test error (log scale)")
+    if min(drawn_errors(arms)) <= ZERO:
         axes.set_xlabel("labels seen by the learner (an error of 0 lies on this edge)", labelpad=7)
     return low
 
 
-def _error_range(arms: Sequence[_Arm], targets: Sequence[float]) -> tuple[float, float]:
-    """The ends of the error axis, fractions above 0, with room to breathe."""
-    errors = _drawn_errors(arms) + [1.0 - target for target in targets]
-    positive = [error for error in errors if error > _ZERO] or [0.01]
-    low, high = min(positive), max(positive)
-    room = max(1.12, math.sqrt(1.5 * low / high))
-    return low / room, min(1.0, high * room)
+def _dress_axes(axes: Axes, last: int, measured: str) -> None:
+    """Labels from 0 to the last along, a fraction as per cent up, and a quiet grid."""
+    axes.set_xlim(0, max(1, last))
+    axes.set_xlabel("labels seen by the learner", labelpad=7)
+    axes.set_ylabel(measured, labelpad=7)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.grid(color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, pad=6)
 
 
-def _drawn_errors(arms: Sequence[_Arm]) -> list[float]:
-    errors = [1.0 - accuracy for arm in arms for curve in (arm.mean, *arm.singles) for accuracy in curve.accuracy]
-    return errors + [high for arm in arms for _, _, high in arm.band]
-
-
-def _errors(curve: Curve, lowest: float) -> list[float]:
-    return [max(lowest, 1.0 - accuracy) for accuracy in curve.accuracy]
-
-
-def _draw_arm(axes: Axes, arm: _Arm, lowest: float, shift: int) -> None:
+def _draw_arm(axes: Axes, arm: Arm, lowest: float, shift: int) -> None:
     """Band or thin lines, and the bold mean; random lies under the others, and the arms' markers are shifted apart."""
     order = 2.0 if arm.name == BASELINE else 3.0
     if arm.band:
@@ -210,34 +160,34 @@ def _draw_arm(axes: Axes, arm: _Arm, lowest: float, shift: int) -> None:
         low, high = np.maximum(low, lowest), np.maximum(high, lowest)
         axes.fill_between(labels, low, high, color=arm.look.colour, alpha=0.15, linewidth=0, zorder=order - 1.0)
     for curve in arm.singles:
-        (line,) = axes.plot(curve.labels, _errors(curve, lowest), color=arm.look.colour, linewidth=0.8, alpha=0.4)
+        (line,) = axes.plot(curve.labels, errors_of(curve, lowest), color=arm.look.colour, linewidth=0.8, alpha=0.4)
         line.set(zorder=order - 0.5, marker=arm.look.marker if len(curve.labels) == 1 else "", markersize=3.0)
-    (line,) = axes.plot(arm.mean.labels, _errors(arm.mean, lowest), zorder=order, clip_on=False)
-    line.set_markevery(_marked(len(arm.mean.labels), shift))
-    _dress(line, arm.look)
+    _draw_line(axes, arm.mean.labels, errors_of(arm.mean, lowest), arm.look, shift, order)
 
 
-def _marked(points: int, shift: int) -> list[int]:
-    """About eight of the points, another choice for each shift, and the last one."""
-    step = max(1, points // 8)
-    return list(range(shift * 2 % step, points - 1 - step // 2, step)) + [points - 1] * (points > 0)
+def _draw_line(
+    axes: Axes, labels: Sequence[int], values: Sequence[float], look: Look, shift: int, order: float
+) -> None:
+    (line,) = axes.plot(labels, values, zorder=order, clip_on=False)
+    line.set_markevery(marked(len(labels), shift))
+    _dress(line, look)
 
 
-def _dress(line: Line2D, look: _Look) -> None:
+def _dress(line: Line2D, look: Look) -> None:
     line.set(color=look.colour, linestyle=look.dash, linewidth=1.9, solid_capstyle="round")
     line.set(marker=look.marker, markersize=6.0, markeredgecolor="white", markeredgewidth=0.8)
 
 
-def _draw_targets(axes: Axes, arms: Sequence[_Arm], targets: Sequence[float], lowest: float) -> None:
+def _draw_targets(axes: Axes, arms: Sequence[Arm], targets: Sequence[float], lowest: float) -> None:
     """A thin dotted line per target, its accuracy written where no curve passes."""
     curves = [curve for arm in arms for curve in (arm.leading, *arm.singles)]
-    lines = [_pixels(axes, curve, lowest) for curve in curves]
+    lines = [_pixels(axes, list(zip(curve.labels, errors_of(curve, lowest), strict=True))) for curve in curves]
     box = axes.get_window_extent()
     for target in targets:
-        axes.axhline(1.0 - target, color=_QUIET, linewidth=0.9, linestyle=(0, (1, 2.4)), zorder=1.5)
-        words = f"{_percent(target)} accuracy"
+        axes.axhline(1.0 - target, color=QUIET, linewidth=0.9, linestyle=(0, (1, 2.4)), zorder=1.5)
+        words = f"{percent(target)} accuracy"
         note = axes.annotate(words, (0, 1.0 - target), xytext=(0, 2), textcoords="offset points", zorder=5)
-        note.set(color=_QUIET, fontsize=8, va="bottom", path_effects=[withStroke(linewidth=2.5, foreground="white")])
+        note.set(color=QUIET, fontsize=8, va="bottom", path_effects=[withStroke(linewidth=2.5, foreground="white")])
         width, height = _size(note)
         level = float(axes.transData.transform((0.0, 1.0 - target))[1])
         places = [float(left) for left in np.linspace(box.x0 + 6.0, box.x1 - width - 6.0, 40)]
@@ -245,51 +195,108 @@ def _draw_targets(axes: Axes, arms: Sequence[_Arm], targets: Sequence[float], lo
         note.xy = (float(axes.transData.inverted().transform((left, level))[0]), 1.0 - target)
 
 
-def _pixels(axes: Axes, curve: Curve, lowest: float) -> NDArray[np.float64]:
-    return np.asarray(axes.transData.transform(np.column_stack([curve.labels, _errors(curve, lowest)])), dtype=float)
+def _calibration_figure(
+    curves: Mapping[str, Curve], reliable: Sequence[Reliability], looks: Mapping[str, Look]
+) -> Figure:
+    """A small square for each strategy's reliability, and below them the calibration error; either may be missing."""
+    squares, tall = panels(len(reliable), _LEFT, _WIDTH - _EDGE)
+    above = _HEAD + tall + _FOOT if reliable else 0.0
+    height = above + (_HEAD + _ERROR_HEIGHT + _BOTTOM if curves else 0.0)
+    figure = _blank(height)
+    if reliable:
+        below = "Each point: test images of similar confidence (its area: how many). Above the line too unsure, below it too sure."
+        _draw_title(figure, height, "Accuracy against confidence, at the end", below)
+        for part, (left, down, side) in zip(reliable, squares, strict=True):
+            axes = _axes(figure, left, height - _HEAD - down - side, side, side)
+            _draw_reliability(axes, part, looks[part.strategy], outer=left == squares[0][0])
+    if curves:
+        _draw_title(
+            figure, height - above, "Calibration error as labels are added", "mean over seeds; right: at the end"
+        )
+        names = [_name(figure, name, curve.accuracy[-1]) for name, curve in curves.items()]
+        axes = _axes(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _column(names), _ERROR_HEIGHT)
+        for shift, (name, curve) in enumerate(curves.items()):
+            _draw_line(axes, curve.labels, curve.accuracy, looks[name], shift, 2.0 if name == BASELINE else 3.0)
+        top = 1.06 * max(0.01, *(max(curve.accuracy) for curve in curves.values()))
+        ticks = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, top)
+        axes.set(ylim=(0.0, top), yticks=[tick for tick in ticks if tick <= top])
+        _dress_axes(axes, max(curve.labels[-1] for curve in curves.values()), "calibration error (ECE)")
+        ends = [(curve.labels[-1], curve.accuracy[-1]) for curve in curves.values()]
+        _place_names(axes, ends, [looks[name] for name in curves], names)
+    return figure
 
 
-def _draw_title(figure: Figure, axes: Axes, arms: Sequence[_Arm]) -> None:
-    """What is drawn, left-aligned above the axes."""
-    height = figure.get_size_inches()[1]
+def _draw_reliability(axes: Axes, part: Reliability, look: Look, *, outer: bool) -> None:
+    """One strategy's points about the line on which confidence is accuracy; the outer square has the axis of accuracy."""
+    sure, right, items = (np.array([each[i] for each in part.bins], dtype=float) for i in (1, 2, 0))
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.9, linestyle=(0, (1, 2.4)), zorder=1)
+    share = items / items.sum()
+    axes.vlines(sure, sure, right, color=look.colour, linewidth=0.9, alpha=np.clip(8.0 * share, 0.1, 0.6), zorder=2)
+    axes.scatter(
+        sure,
+        right,
+        s=4.0 + 110.0 * share,
+        color=look.colour,
+        marker=look.marker,
+        linewidth=0.5,
+        edgecolor="white",
+        zorder=3,
+    )
+    for set_ticks in (axes.set_xticks, axes.set_yticks):
+        set_ticks([0.0, 0.5, 1.0], ["0", "50", "100 %"])
+    for tick, side in zip(axes.get_xticklabels(), ("left", "center", "right"), strict=True):
+        tick.set_horizontalalignment(side)  # inwards, so that two squares' ends keep apart
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes.grid(color=RULE, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, pad=4, labelsize=7, labelleft=outer)
+    title, longest = axes.set_title(shortened(part.strategy), fontsize=8.5, loc="left", pad=4), len(part.strategy)
+    while _size(title)[0] > axes.get_window_extent().width and longest > _SHORTEST_NAME:
+        longest -= 1
+        title.set_text(shortened(part.strategy, longest))
+    axes.set_xlabel("confidence", fontsize=8, labelpad=3)
+    if outer:
+        axes.set_ylabel("accuracy", fontsize=8, labelpad=3)
+
+
+def _pixels(axes: Axes, points: Sequence[tuple[int, float]]) -> NDArray[np.float64]:
+    return np.asarray(axes.transData.transform(points), dtype=float)
+
+
+def _draw_title(figure: Figure, top: float, title: str, below: str) -> None:
+    """What is drawn, left-aligned, from a height in inches downwards."""
+    height = float(figure.get_size_inches()[1])
     left = 0.24 / _WIDTH
-    figure.text(left, 1.0 - 0.36 / height, "Test error as labels are added", fontsize=13, fontweight="bold")
-    figure.text(left, 1.0 - 0.60 / height, _subtitle(arms), fontsize=9, color=_QUIET)
+    figure.text(left, (top - 0.36) / height, title, fontsize=13, fontweight="bold")
+    figure.text(left, (top - 0.60) / height, below, fontsize=9, color=QUIET)
 
 
-def _subtitle(arms: Sequence[_Arm]) -> str:
-    """How many seeds there are and what stands for them."""
-    fewest, most = min(arm.seeds for arm in arms), max(arm.seeds for arm in arms)
-    seeds = f"{fewest} to {most} seeds" if fewest < most else "1 seed" if most == 1 else f"{most} seeds"
-    if len(arms) > 1:
-        seeds += " per strategy"
-    parts = ["bold: mean"] if most > 1 else []
-    parts += ["thin: each seed"] if any(arm.singles for arm in arms) else []
-    parts += ["band: 95 % t-interval"] if any(arm.band for arm in arms) else []
-    return "  ·  ".join([seeds, *parts, "right: error at the end"])
+def _name(figure: Figure, name: str, end: float) -> Text:
+    """The strategy's name and its value at the end, to be placed when the axes are known."""
+    return figure.text(0.0, 0.0, f"{shortened(name)}  {percent(end)}", va="center_baseline")
 
 
-def _name(figure: Figure, arm: _Arm) -> Text:
-    """The strategy's name and its error at the end, to be placed when the axes are known."""
-    name = " ".join(arm.name.split()) or "(no name)"
-    if len(name) > _LONGEST_NAME:
-        name = f"{name[: _LONGEST_NAME - 12]}…{name[-11:]}"
-    return figure.text(0.0, 0.0, f"{name}  {_percent(1.0 - arm.leading.accuracy[-1])}", va="center_baseline")
+def _column(names: Sequence[Text]) -> float:
+    """Inches to the right of the axes that the names take."""
+    return _LEADER + _SAMPLE + _SPACE + max(_size(name)[0] for name in names) / _DPI + _EDGE
 
 
-def _place_names(figure: Figure, axes: Axes, arms: Sequence[_Arm], names: Sequence[Text]) -> None:
+def _place_names(axes: Axes, ends: Sequence[tuple[int, float]], looks: Sequence[Look], names: Sequence[Text]) -> None:
     """Each name at the height of its curve's end, moved apart where two are near, with a sample of its line; all in inches."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
     inches = figure.dpi_scale_trans
     box = axes.get_window_extent().transformed(inches.inverted())
-    ends = [_pixels(axes, arm.leading, axes.get_ylim()[0])[-1] / figure.dpi for arm in arms]
-    heights = spread([float(end[1]) for end in ends], _LINE, box.y0, box.y1)
+    places = _pixels(axes, ends) / figure.dpi
+    heights = spread([float(place[1]) for place in places], _LINE, box.y0, box.y1)
     start = box.x1 + _LEADER
-    for arm, name, end, height in zip(arms, names, ends, heights, strict=True):
-        leader = Line2D([end[0], box.x1 + 0.04, start - 0.03], [end[1], end[1], height], transform=inches)
-        leader.set(color=arm.look.colour, linewidth=0.7, alpha=0.55, zorder=0)
+    for look, name, place, height in zip(looks, names, places, heights, strict=True):
+        leader = Line2D([place[0], box.x1 + 0.04, start - 0.03], [place[1], place[1], height], transform=inches)
+        leader.set(color=look.colour, linewidth=0.7, alpha=0.55, zorder=0)
         sample = Line2D([start, start + _SAMPLE / 2, start + _SAMPLE], [height] * 3, transform=inches)
         sample.set_markevery([1])
-        _dress(sample, arm.look)
+        _dress(sample, look)
         figure.add_artist(leader)
         figure.add_artist(sample)
         name.set(transform=inches, position=(start + _SAMPLE + _SPACE, height))
@@ -299,8 +306,3 @@ def _size(words: Text) -> tuple[float, float]:
     """Width and height in pixels."""
     box = words.get_window_extent()
     return box.width, box.height
-
-
-def _percent(value: float) -> str:
-    """A fraction in per cent with three digits at most: 0.0512 is "5.12 %"."""
-    return f"{100.0 * value:.3g} %"

@@ -1,28 +1,24 @@
-"""From directories of campaigns to one table, one figure and one page."""
+"""From directories of campaigns to one table, its figures and one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from askwell.errors import UsageError
-from askwell.report.curves import (
-    DEFAULT_TARGETS,
-    CurvePoint,
-    QueryRow,
-    curves_by_strategy,
-    labels_table,
-    read_curve,
-    read_queries,
-    shown_targets,
-    write_curve,
-    write_queries,
-)
+from askwell.report.curves import CurvePoint, QueryRow, read_curve, read_queries, write_curve, write_queries
+from askwell.report.evaluations import read_evaluations
+from askwell.report.labels import DEFAULT_TARGETS, labels_table, shown_targets
 from askwell.report.page import text_table, write_report
-from askwell.report.wording import caution, labels_saved
+from askwell.report.paired import paired_test
+from askwell.report.pictures import Picture, requested_ids
+from askwell.report.verdicts import limits, verdicts
+from askwell.report.wording import labels_saved
 
 CURVE_FILE = "curve.csv"
 QUERIES_FILE = "queries.csv"
 CAMPAIGN_FILE = "campaign.toml"  # what makes a directory a campaign
+FIGURES = ("learning_curves.png", "learning_curves.svg", "calibration.png", "calibration.svg")
+Fetch = Callable[[Sequence[str]], Mapping[str, Picture]]
 
 
 class Summary(NamedTuple):
@@ -41,8 +37,11 @@ def summarise(
     title: str,
     settings: Mapping[str, str],
     targets: Sequence[float] = DEFAULT_TARGETS,
+    pictures: Fetch | None = None,
 ) -> Summary:
     """Gather the curves and queries of every campaign in the directories and write report.html, figures and both tables to ``out``.
+
+    pictures returns those of the images with these ids that it has; None leaves the pictures out of the page.
 
     Raises UsageError when there is no campaign with a committed round, or the same strategy and seed occurs twice.
     """
@@ -50,13 +49,23 @@ def summarise(
     out.mkdir(parents=True, exist_ok=True)
     write_curve(out / CURVE_FILE, points)
     write_queries(out / QUERIES_FILE, queries)
-    page = write_report(points, queries, out, title=title, targets=targets, settings=settings)
+    page = write_report(
+        points,
+        queries,
+        out,
+        title=title,
+        targets=targets,
+        settings=settings,
+        evaluations=read_evaluations(file.parent for directory in directories for file in curve_files(directory)),
+        pictures=pictures(requested_ids(queries)) if pictures is not None else None,
+    )
     rows = labels_table(points, shown_targets(points, targets))
     header, *cells = text_table(rows)
-    sentences = [f"{strategy}: {sentence}" for strategy, sentence in labels_saved(rows)]
-    note = caution(curves_by_strategy(points)) if points else ""
-    figures = [path for path in (out / "learning_curves.png", out / "learning_curves.svg") if path.exists()]
-    return Summary(header, cells, [*sentences, *([note] if note else [])], [page, *figures])
+    test = paired_test(points)
+    told = [f"{strategy}: {sentence}" for strategy, sentence in (*verdicts(test), *labels_saved(rows))]
+    return Summary(
+        header, cells, [*told, *limits(test)], [page, *(path for name in FIGURES if (path := out / name).exists())]
+    )
 
 
 def gather(directories: Sequence[Path]) -> tuple[list[CurvePoint], list[QueryRow]]:

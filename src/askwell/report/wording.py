@@ -1,9 +1,10 @@
-"""The report's numbers in plain words: what was run, labels needed, labels saved and how far to trust it."""
+"""The report's numbers in plain words: what was run, labels needed and labels saved."""
 
+import math
 from collections.abc import Mapping, Sequence
 
-from askwell.report.curves import BASELINE, Curve, CurvePoint, LabelsRow
-from askwell.report.intervals import MIN_SEEDS
+from askwell.report.curves import BASELINE, CurvePoint
+from askwell.report.labels import Bounds, LabelsRow
 
 LABELS_HEADER = (
     "target",
@@ -42,6 +43,14 @@ def labels_text(labels: int | float | None, limit: int | None) -> str:
     return NOTHING if limit is None else f">{limit}"
 
 
+def _bounds_text(median: Bounds) -> str:
+    """The median where it is known, else ">low" (or "≥low", if it may be low itself) or the two ends between which it lies."""
+    if math.isinf(median.high):
+        return f"{'>' if median.above else '≥'}{labels_text(median.low, None)}"
+    ends = [labels_text(value, None) for value in dict.fromkeys(median[:2])]
+    return " to ".join(ends)
+
+
 def labels_cells(row: LabelsRow) -> tuple[str, ...]:
     """One row of the labels table as text, in the order of LABELS_HEADER."""
     return (
@@ -50,8 +59,8 @@ def labels_cells(row: LabelsRow) -> tuple[str, ...]:
         str(row.seeds),
         labels_text(row.mean_first, row.mean_max_labels),
         labels_text(row.mean_sustained, row.mean_max_labels),
-        labels_text(row.median_first, row.max_labels),
-        labels_text(row.median_sustained, row.max_labels),
+        _bounds_text(row.median_first),
+        _bounds_text(row.median_sustained),
         _against_text(row.first_ratio),
     )
 
@@ -84,12 +93,12 @@ def what_was_run(points: Sequence[CurvePoint]) -> list[str]:
     first = _span([min(point.labels for point in run) for run in every])
     last = _span([max(point.labels for point in run) for run in every])
     rounds = _span([max(point.round for point in run) for run in every])
-    strategies = _counted(len(runs), "strategy", "strategies")
+    strategies = counted(len(runs), "strategy", "strategies")
     if len({tuple(found) for found in seeds.values()}) == 1:
         shared = next(iter(seeds.values()))
         each = " each" if len(runs) > 1 else ""
-        count = f"{_counted(len(shared), 'seed', 'seeds')}{each} ({seeds_text(shared)})"
-        sentence = f"{strategies} ({', '.join(runs)}), {count}."
+        each_seed = f"{counted(len(shared), 'seed', 'seeds')}{each} ({seeds_text(shared)})"
+        sentence = f"{strategies} ({', '.join(runs)}), {each_seed}."
     else:
         sentence = f"{strategies}: {'; '.join(f'{name}, {seeds_text(found)}' for name, found in seeds.items())}."
     runs_text = "The run" if len(every) == 1 else "The runs"
@@ -97,30 +106,24 @@ def what_was_run(points: Sequence[CurvePoint]) -> list[str]:
     measured = {point.strategy for point in points if point.accuracy is not None}
     unmeasured = [f"{name} has no measured accuracy." for name in runs if measured and name not in measured]
     began = f"{runs_text} began with {first} labels and ended with {last}, after {rounds} {asked} of asking."
-    return [sentence, began, *unmeasured]
+    note = "A labels count includes every label the learner saw: the initial ones, those asked for, and any kept for validation."
+    return [sentence, f"{began} {note}", *unmeasured]
 
 
-def _counted(n: int, one: str, many: str) -> str:
+def points_text(value: float, *, signed: bool = False) -> str:
+    """A fraction in percentage points: 0.0124 is "1.24", signed "+1.24"; what rounds to 0 has no sign."""
+    text = f"{100.0 * value:{'+' if signed else ''}.2f}"
+    return "0.00" if float(text) == 0.0 else text.replace("-", "−")
+
+
+def counted(n: int, one: str, many: str) -> str:
+    """A number and its noun: "1 seed", "3 seeds"."""
     return f"{n} {one if n == 1 else many}"
 
 
 def _span(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low} to {high}"
-
-
-def caution(curves: Mapping[str, Mapping[int, Curve]]) -> str:
-    """How far the comparison with random may be trusted, by the number of seeds and whether they are the same; nothing without curves."""
-    if not curves:
-        return ""
-    fewest = min(len(seeds) for seeds in curves.values())
-    unequal = len({tuple(seeds) for seeds in curves.values()}) > 1
-    paired = " The strategies do not share all their seeds, so they are not compared like with like." if unequal else ""
-    if fewest == 1:
-        return f"With 1 seed this is a single observation, not a test; another seed may say otherwise.{paired}"
-    if fewest < MIN_SEEDS:
-        return f"With {fewest} seeds this is an observation, not a test.{paired}"
-    return f"With {fewest} seeds the means have intervals, but no test was made here.{paired}"
 
 
 def labels_saved(rows: Sequence[LabelsRow]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from askwell.errors import NonFiniteError
 from askwell.pool.images import Pool, as_float
+from askwell.pool.reading import SetAside, read_ahead
 from askwell.probability import LogProbs, Scores, log_mean_exp
 
 MEMORY_BYTES = 32 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
@@ -33,10 +34,9 @@ class Posterior(Protocol):
 
 
 class Chunk(NamedTuple):
-    """Consecutive entries ``start:stop`` of the positions being streamed, and their log_probs."""
+    """Some entries [n] of the positions being streamed, ascending, and their log_probs."""
 
-    start: int
-    stop: int
+    entries: Int[Tensor, " n"]
     log_probs: LogProbs
 
 
@@ -55,19 +55,24 @@ def stream_log_probs(
     classes: int,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
+    set_aside: SetAside | None = None,
 ) -> Iterator[Chunk]:
     """Yield the log_probs of the pool's items at ``positions``, chunk by chunk, in their order.
 
-    Raises NonFiniteError, naming the items, where the network's output is NaN.
+    The next chunk's images are read meanwhile. ``set_aside`` is told of images that cannot be read, and no chunk holds them;
+    without it they raise UnreadableImagesError. Raises NonFiniteError, naming the items, where the network's output is NaN.
     """
     size = chunk_items(pool.image_shape, samples=posterior.samples, classes=classes, memory_bytes=memory_bytes)
-    for start in range(0, len(positions), size):
-        part = positions[start : start + size]
-        log_probs = posterior.log_probs(as_float(pool.images(part)))
-        _refuse_nan(log_probs, pool, part)
-        yield Chunk(start, start + len(part), log_probs)
+    parts = positions.split(size) if len(positions) else ()
+    done = 0
+    for part, read in zip(parts, read_ahead(pool, parts, set_aside), strict=True):
+        if len(read.entries):
+            log_probs = posterior.log_probs(as_float(read.images))
+            _refuse_nan(log_probs, pool, part[read.entries])
+            yield Chunk(done + read.entries, log_probs)
+        done += len(part)
         if progress is not None:
-            progress(start + len(part), len(positions))
+            progress(done, len(positions))
 
 
 def score_pool(
@@ -79,12 +84,17 @@ def score_pool(
     classes: int,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
+    set_aside: SetAside | None = None,
 ) -> Scores:
-    """The acquisition function's scores [N] of the pool's items at ``positions``, in float64 on the CPU."""
-    scores = torch.empty(len(positions), dtype=torch.float64)
-    stream = stream_log_probs(posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress)
-    for chunk in stream:
-        scores[chunk.start : chunk.stop] = acquisition(chunk.log_probs)
+    """The acquisition function's scores [N] of the pool's items at ``positions``, in float64 on the CPU.
+
+    ``set_aside`` is told of images that cannot be read, and their score is NaN; without it they raise UnreadableImagesError.
+    """
+    scores = torch.full((len(positions),), torch.nan, dtype=torch.float64)
+    for chunk in stream_log_probs(
+        posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress, set_aside=set_aside
+    ):
+        scores[chunk.entries] = acquisition(chunk.log_probs).to(scores)
     return scores
 
 
@@ -96,12 +106,17 @@ def predict_log_probs(
     classes: int,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
+    set_aside: SetAside | None = None,
 ) -> Float[Tensor, "N C"]:
-    """log of the predictive distribution, the mean over posterior samples, of each item, in float64 on the CPU."""
-    predictive = torch.empty(len(positions), classes, dtype=torch.float64)
-    stream = stream_log_probs(posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress)
-    for chunk in stream:
-        predictive[chunk.start : chunk.stop] = log_mean_exp(chunk.log_probs.double())
+    """log of the predictive distribution, the mean over posterior samples, of each item, in float64 on the CPU.
+
+    ``set_aside`` is told of images that cannot be read, and their row is NaN; without it they raise UnreadableImagesError.
+    """
+    predictive = torch.full((len(positions), classes), torch.nan, dtype=torch.float64)
+    for chunk in stream_log_probs(
+        posterior, pool, positions, classes=classes, memory_bytes=memory_bytes, progress=progress, set_aside=set_aside
+    ):
+        predictive[chunk.entries] = log_mean_exp(chunk.log_probs.double()).to(predictive)
     return predictive
 
 

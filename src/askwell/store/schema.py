@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Integer, MetaData, String, Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # also in about.schema_version of every database; each version has its revision in migrations/
 
 metadata = MetaData()
 
@@ -20,7 +20,18 @@ items = Table(
     Column("id", String, nullable=False, unique=True),
     Column("role", String, nullable=False),  # "pool", or "validation": asked at the start, never trained on
     Column("content_hash", String),  # filled when the image is first decoded
+    Column(
+        "group_key", String
+    ),  # patient, burst, video: what must stay on one side of a split; null where nothing was grouped
     CheckConstraint("role IN ('pool', 'validation')"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("position", Integer, ForeignKey("items.position"), primary_key=True),
+    Column("reason", String, nullable=False),  # why the image takes no further part, for people to read
+    Column("time", Float, nullable=False),
 )
 
 queries = Table(
@@ -75,4 +86,11 @@ metrics = Table(
     Column("round", Integer, ForeignKey("rounds.round"), primary_key=True),
     Column("name", String, primary_key=True),
     Column("value", Float),
+)
+
+evaluations = Table(
+    "evaluations",
+    metadata,
+    Column("round", Integer, ForeignKey("rounds.round"), primary_key=True),
+    Column("details", String, nullable=False),  # JSON: what was measured beyond the numbers in metrics
 )

@@ -1,23 +1,23 @@
 """One campaign's database: written in whole transactions, read back as plain rows."""
 
-import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, final
 
-from sqlalchemy import Connection, Engine, Select, create_engine, event, func, insert, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, Executable, Select, bindparam, func, insert, select, update
 
-from askwell.errors import CampaignStateError, StoreUnavailableError
+from askwell.errors import CampaignStateError, UsageError
+from askwell.store.connections import reading, writing
+from askwell.store.opening import open_database
+from askwell.store.records import Asked, LabelEvent, RoundRecord, current_labels
 from askwell.store.schema import (
-    SCHEMA_VERSION,
     about,
+    evaluations,
     items,
     label_events,
-    metadata,
     metrics,
+    quarantine,
     queries,
     rounds,
     selections,
@@ -26,68 +26,17 @@ from askwell.store.schema import (
 INSERT_ROWS = 10_000
 
 
-class Asked(NamedTuple):
-    """An item that a round asks about: its position in the pool, its id, its role, and its score if it was scored."""
-
-    round: int
-    rank: int
-    position: int
-    id: str
-    role: str
-    score: float | None
-
-
-class LabelEvent(NamedTuple):
-    """What an annotator said of an item; ``label`` is None unless kind is "label"."""
-
-    position: int
-    kind: str
-    label: str | None
-    annotator: str
-    duration: float | None = None
-
-
-class RoundRecord(NamedTuple):
-    """A finished fit: the labels it saw, how long it took, where its weights are, and what was measured of it."""
-
-    round: int
-    labels: int
-    seconds_fit: float
-    model_file: str
-    model_hash: str
-    metrics: Mapping[str, float | None]
-
-
-def current_labels(events: Iterable[LabelEvent]) -> dict[int, str]:
-    """Position -> label after all events, in their order: the last word counts, an undo takes back the one before it."""
-    said: dict[int, list[LabelEvent]] = {}
-    for label_event in events:
-        history = said.setdefault(label_event.position, [])
-        if label_event.kind == "undo":
-            if history:
-                history.pop()
-        else:
-            history.append(label_event)
-    return {
-        position: history[-1].label for position, history in said.items() if history and history[-1].label is not None
-    }
-
-
 @final
 class CampaignStore:
-    """campaign.db, in WAL mode with synchronous=FULL: a transaction that returned is on the disk."""
+    """campaign.db: one method for each thing that the loop writes down or asks back, so more of them than a class should have.
+
+    Opening it makes, upgrades or refuses the database, see ``open_database``. Every method that writes is one transaction, and raises
+    StoreUnavailableError when the disk is full or the file locked: nothing of it is written then.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", _set_pragmas)
-        event.listen(self._engine, "begin", _begin)
-        try:
-            self._prepare()
-        except DatabaseError as error:
-            raise CampaignStateError(
-                f"expected a campaign's database in {path}, found something else ({error.orig}); restore it from a backup."
-            ) from error
+        self._engine = open_database(path)
 
     @property
     def engine(self) -> Engine:
@@ -104,49 +53,95 @@ class CampaignStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        with self._transaction() as connection:
-            metadata.create_all(connection)
-            version = connection.scalar(select(about.c.value).where(about.c.key == "schema_version"))
-            if version is None:
-                connection.execute(insert(about).values(key="schema_version", value=str(SCHEMA_VERSION)))
-            elif int(version) != SCHEMA_VERSION:
-                raise CampaignStateError(
-                    f"expected a campaign of schema {SCHEMA_VERSION} in {self.path}, found schema {version}; "
-                    "open it with the askwell version that wrote it, or a newer one."
-                )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        """Commits as a whole at the end of the block, or not at all."""
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise StoreUnavailableError(
-                f"the database {self.path} could not be written ({error.orig}); nothing committed is lost: "
-                "make room or free the file, then resume."
-            ) from error
-
     def remember(self, key: str, value: str) -> str:
         """What is known under the key: the value given the first time. Lets an opener see whether this is the campaign it thinks."""
-        with self._transaction() as connection:
-            known = connection.scalar(select(about.c.value).where(about.c.key == key))
+        known = self.remembered(key)
+        if known is not None:
+            return known
+        with writing(self._engine) as connection:
+            known = connection.scalar(_value_of(key))  # somebody else may have been faster
             if known is None:
                 connection.execute(insert(about).values(key=key, value=value))
             return value if known is None else known
 
+    def remembered(self, key: str) -> str | None:
+        """What is known under the key, if anything."""
+        with reading(self._engine) as connection:
+            return connection.scalar(_value_of(key))
+
     # -- items ---------------------------------------------------------------------------------------------------------
 
-    def add_items(self, ids: Sequence[str], reserved: Iterable[int]) -> None:
-        """Write the pool's items, once and all together; ``reserved`` are the positions kept for validation."""
+    def add_items(
+        self, ids: Sequence[str], reserved: Iterable[int], groups: Sequence[str | None] | None = None
+    ) -> None:
+        """Write the pool's items, once and all together; ``reserved`` are the positions kept for validation.
+
+        Of two processes that do so at the same time the second changes nothing. Raises CampaignStateError when it brings other items.
+        """
+        if groups is not None and len(groups) != len(ids):
+            raise UsageError(f"expected a group (or None) for each of {len(ids)} items, found {len(groups)}.")
         validation = set(reserved)
-        with self._transaction() as connection:
-            for start in range(0, len(ids), INSERT_ROWS):
-                positions = range(start, min(start + INSERT_ROWS, len(ids)))
-                roles = ("validation" if position in validation else "pool" for position in positions)
-                rows = [{"position": p, "id": ids[p], "role": role} for p, role in zip(positions, roles, strict=True)]
-                connection.execute(insert(items), rows)
+        rows = [
+            (position, item, "validation" if position in validation else "pool", group)
+            for position, (item, group) in enumerate(zip(ids, groups or [None] * len(ids), strict=True))
+        ]
+        with writing(self._engine) as connection:
+            statement = select(items.c.position, items.c.id, items.c.role, items.c.group_key)
+            found = [tuple(row) for row in connection.execute(statement.order_by(items.c.position))]
+            if found and found != rows:
+                raise CampaignStateError(
+                    f"expected no items in {self.path}, found {len(found)} others than those given; "
+                    "another process has begun a campaign here, so choose another directory."
+                )
+            for start in range(0, 0 if found else len(rows), INSERT_ROWS):
+                connection.execute(
+                    insert(items),
+                    [
+                        {"position": position, "id": item, "role": role, "group_key": group}
+                        for position, item, role, group in rows[start : start + INSERT_ROWS]
+                    ],
+                )
+
+    def ids(self) -> list[str]:
+        """The ids of all items, in the pool's order."""
+        with reading(self._engine) as connection:
+            return list(connection.scalars(select(items.c.id).order_by(items.c.position)))
+
+    def groups(self) -> dict[int, str]:
+        """Position -> group, of the items that belong to one."""
+        return self._by_key(select(items.c.position, items.c.group_key).where(items.c.group_key.is_not(None)))
+
+    def remember_hashes(self, hashes: Mapping[int, str]) -> None:
+        """Write down the content hashes of items whose images were decoded; one that is known already stays as it is."""
+        statement = (
+            update(items)
+            .where(items.c.position == bindparam("at"), items.c.content_hash.is_(None))
+            .values(content_hash=bindparam("content"))
+        )
+        if hashes:
+            with writing(self._engine) as connection:
+                connection.execute(statement, [{"at": at, "content": content} for at, content in hashes.items()])
+
+    def hashes(self) -> dict[int, str]:
+        """Position -> content hash, of the items whose images were decoded."""
+        return self._by_key(select(items.c.position, items.c.content_hash).where(items.c.content_hash.is_not(None)))
+
+    def quarantine(self, reasons: Mapping[int, str]) -> None:
+        """Take items out of the campaign for good, with the reason why; the first reason given for an item stays."""
+        now = time.time()
+        with writing(self._engine) as connection:
+            known = set(connection.scalars(select(quarantine.c.position)))
+            rows = [
+                {"position": position, "reason": reason, "time": now}
+                for position, reason in reasons.items()
+                if position not in known
+            ]
+            if rows:
+                connection.execute(insert(quarantine), rows)
+
+    def quarantined(self) -> dict[int, str]:
+        """Position -> reason, of the items that were taken out."""
+        return self._by_key(select(quarantine.c.position, quarantine.c.reason).order_by(quarantine.c.position))
 
     def item_count(self) -> int:
         """How many items the campaign knows."""
@@ -154,7 +149,7 @@ class CampaignStore:
 
     def first_difference(self, ids: Sequence[str]) -> tuple[int, str, str] | None:
         """(position, id in the store, id given) where ids first differ from the store's, or None when they are the same items."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(items.c.id).order_by(items.c.position))
             for position, (stored,) in enumerate(rows):
                 if ids[position] != stored:
@@ -164,14 +159,17 @@ class CampaignStore:
     def positions(self, role: str) -> list[int]:
         """The positions of all items of a role, asked or not."""
         statement = select(items.c.position).where(items.c.role == role).order_by(items.c.position)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return list(connection.scalars(statement))
 
     def unasked(self) -> list[int]:
-        """Positions of the pool's items that no round has asked about yet, in the pool's order."""
-        asked = select(queries.c.position)
-        statement = select(items.c.position).where(items.c.role == "pool", items.c.position.not_in(asked))
-        with self._engine.connect() as connection:
+        """Positions of the pool's items that no round has asked about yet and that are not quarantined, in the pool's order."""
+        statement = select(items.c.position).where(
+            items.c.role == "pool",
+            items.c.position.not_in(select(queries.c.position)),
+            items.c.position.not_in(select(quarantine.c.position)),
+        )
+        with reading(self._engine) as connection:
             return list(connection.scalars(statement.order_by(items.c.position)))
 
     # -- queries and answers -------------------------------------------------------------------------------------------
@@ -188,7 +186,7 @@ class CampaignStore:
             {"round": round_number, "rank": rank, "position": position, "score": score}
             for rank, (position, score) in enumerate(chosen)
         ]
-        with self._transaction() as connection:
+        with writing(self._engine) as connection:
             connection.execute(insert(selections).values(round=round_number, seconds=seconds))
             if rows:
                 connection.execute(insert(queries), rows)
@@ -202,7 +200,7 @@ class CampaignStore:
         )
         if up_to is not None:
             statement = statement.where(queries.c.round <= up_to)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [Asked(*row) for row in connection.execute(statement)]
 
     def record(self, round_number: int, events: Iterable[LabelEvent]) -> None:
@@ -210,13 +208,13 @@ class CampaignStore:
         now = time.time()
         rows = [{**label_event._asdict(), "round": round_number, "time": now} for label_event in events]
         if rows:
-            with self._transaction() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(insert(label_events), rows)
 
     def labels(self) -> dict[int, str]:
         """Position -> current label, derived from all events."""
         columns = [label_events.c[name] for name in LabelEvent._fields]
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(*columns).order_by(label_events.c.sequence))
             return current_labels(LabelEvent(*row) for row in rows)
 
@@ -227,30 +225,42 @@ class CampaignStore:
         return self._count(select(func.count()).select_from(rounds))
 
     def commit_round(self, record: RoundRecord) -> None:
-        """Write down a finished fit and its metrics, in one transaction; the model's file must be on the disk already."""
-        row = {key: value for key, value in record._asdict().items() if key != "metrics"}
+        """Write down a finished fit, its metrics and its details, in one transaction; the model's file must be on the disk already."""
+        row = {key: value for key, value in record._asdict().items() if key not in {"metrics", "details"}}
         values = [{"round": record.round, "name": name, "value": value} for name, value in record.metrics.items()]
-        with self._transaction() as connection:
+        with writing(self._engine) as connection:
             connection.execute(insert(rounds).values(row))
             if values:
                 connection.execute(insert(metrics), values)
+            if record.details is not None:
+                connection.execute(insert(evaluations).values(round=record.round, details=record.details))
+
+    def evaluation_details(self) -> dict[int, str]:
+        """Round -> the details of its evaluation, as the JSON text that was committed; rounds without any are left out."""
+        return self._by_key(select(evaluations.c.round, evaluations.c.details).order_by(evaluations.c.round))
 
     def round_records(self) -> list[RoundRecord]:
-        """All committed rounds, in order."""
-        with self._engine.connect() as connection:
+        """All committed rounds, in order, without their details."""
+        with reading(self._engine) as connection:
             found = connection.execute(select(rounds).order_by(rounds.c.round)).mappings().all()
             measured = _metrics_by_round(connection)
         return [RoundRecord(**dict(row), metrics=measured.get(row["round"], {})) for row in found]
 
     def seconds_scoring(self) -> dict[int, float]:
         """Round -> seconds its query took to choose, where something was scored."""
-        statement = select(selections.c.round, selections.c.seconds).where(selections.c.seconds.is_not(None))
-        with self._engine.connect() as connection:
-            return {row.round: row.seconds for row in connection.execute(statement)}
+        return self._by_key(select(selections.c.round, selections.c.seconds).where(selections.c.seconds.is_not(None)))
 
     def _count(self, statement: Select[int]) -> int:
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return connection.scalar(statement) or 0
+
+    def _by_key(self, statement: Executable) -> dict[int, Any]:
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _value_of(key: str) -> Select[str]:
+    return select(about.c.value).where(about.c.key == key)
 
 
 def _metrics_by_round(connection: Connection) -> dict[int, dict[str, float | None]]:
@@ -258,15 +268,3 @@ def _metrics_by_round(connection: Connection) -> dict[int, dict[str, float | Non
     for number, name, value in connection.execute(select(metrics.c.round, metrics.c.name, metrics.c.value)):
         measured.setdefault(number, {})[name] = value
     return measured
-
-
-def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, see _begin
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,147 @@
+"""The images of a campaign or an experiment: a named data set, or a folder whose items are frozen in items.csv.
+
+A folder is listed, split and grouped once, when an experiment begins. What came out is ``items.csv`` (which file is which item, on which
+side of the split, with which label and group), and every campaign keeps a copy: files that appear later change nothing.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
+from askwell.errors import CampaignStateError, SettingsError
+from askwell.pool.catalogue import DATASETS
+from askwell.pool.datasets import Dataset, load_dataset
+from askwell.pool.decoding import ImageForm
+from askwell.pool.duplicates import Progress
+from askwell.pool.folder_dataset import folder_dataset
+from askwell.pool.folder_plan import FolderPlan, PlannedItem, plan_folder
+from askwell.pool.folder_settings import FolderSettings
+from askwell.report.csv_files import count, read_rows, text, write_rows
+from askwell.store.store import CampaignStore
+
+ITEMS_FILE = "items.csv"
+DATABASE = "campaign.db"
+TEST_CONTENT = "content of the test images"  # what the store remembers them under
+CHANNELS = {"grey": 1, "rgb": 3}
+_PARSERS = {"split": text, "id": text, "path": text, "page": count, "label": text, "group": text}
+
+
+def write_items(directory: Path, items: tuple[PlannedItem, ...]) -> None:
+    """Replace items.csv atomically."""
+    write_rows(directory / ITEMS_FILE, _PARSERS, ((*item[:-1], item.group or "") for item in items))
+
+
+def read_items(directory: Path) -> tuple[PlannedItem, ...]:
+    """The rows of items.csv; CampaignStateError when it is not there or not as it was written."""
+    rows = read_rows(directory / ITEMS_FILE, _PARSERS)
+    return tuple(PlannedItem(**{**row, "group": row["group"] or None}) for row in rows)
+
+
+def items_hash(items: tuple[PlannedItem, ...]) -> str:
+    """What tells one frozen folder from another: everything but where the files lie."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(
+            repr((item.split, item.id, item.page, item.label, item.group)).encode("utf-8", "backslashreplace")
+        )
+    return digest.hexdigest()
+
+
+def frozen(images: FolderSettings, plan: FolderPlan) -> FolderSettings:
+    """The folder's settings with what was left open decided: absolute paths, side, channels and the order of the classes."""
+    paths = {
+        name: str(Path(value).expanduser().absolute())
+        for name in ("folder", "test_folder")
+        if (value := getattr(images, name)) is not None
+    }
+    channels = "grey" if plan.form.channels == 1 else "rgb"
+    return images.model_copy(update={**paths, "size": plan.form.size, "channels": channels, "classes": plan.classes})
+
+
+def frozen_dataset(images: FolderSettings, directory: Path, hashes: Mapping[str, str] | None = None) -> Dataset:
+    """The data set of frozen settings and the items.csv in a directory; hashes are those of contents already seen, by id.
+
+    Raises CampaignStateError when the folder is not there.
+    """
+    for folder in (images.folder, images.test_folder):
+        if folder is not None and not Path(folder).is_dir():
+            raise CampaignStateError(
+                f"expected the campaign's images in {folder}, found no such folder; "
+                "if they were moved, resume with --images (and --test-images) naming the new place."
+            )
+    assert images.size is not None, "frozen settings have a size"
+    form = ImageForm(images.size, CHANNELS[images.channels], images.fit)
+    return folder_dataset(images, FolderPlan(read_items(directory), images.classes, form, ()), hashes=hashes)
+
+
+def prepared(
+    settings: ExperimentSettings, out: Path, progress: Progress | None = None
+) -> tuple[ExperimentSettings, tuple[str, ...]]:
+    """An experiment's settings with its folder frozen in ``out``, and what there is to say about its images.
+
+    Where the directory already holds a campaign, its items are taken and the folder is not looked at again. ``progress`` hears how many
+    files have been compared.
+    """
+    if settings.images is None:
+        data = dataset_of(settings, out) if DATASETS[str(settings.dataset)].resizable else None
+        return settings, () if data is None else data.notes
+    begun = first_campaign(out)
+    if begun is not None:
+        stored = read_campaign_settings(begun).images
+        assert stored is not None, "check_experiment has compared the settings"
+        if not (out / ITEMS_FILE).exists():
+            write_items(out, read_items(begun))
+        return settings.model_copy(update={"images": stored}), ()
+    plan = plan_folder(settings.images, progress=progress)
+    out.mkdir(parents=True, exist_ok=True)
+    write_items(out, plan.items)
+    return settings.model_copy(update={"images": frozen(settings.images, plan)}), plan.notes
+
+
+def known_content(directory: Path) -> dict[str, str]:
+    """sha256 of the files that a campaign has read so far, of pool and test, by item id; nothing before it is begun."""
+    if not (directory / DATABASE).exists():
+        return {}
+    with CampaignStore(directory / DATABASE) as store:
+        ids = store.ids()
+        pool = {ids[position]: content for position, content in store.hashes().items()}
+        return {**pool, **json.loads(store.remembered(TEST_CONTENT) or "{}")}
+
+
+def dataset_of(settings: CampaignSettings | ExperimentSettings, directory: Path) -> Dataset | None:
+    """The named data set, or the folder frozen in the directory, that settings are about; None when the images were handed over.
+
+    What a campaign in the directory knows of its files' content is held against them.
+    """
+    if settings.images is not None:
+        return frozen_dataset(settings.images, directory, known_content(directory))
+    return load_dataset(settings.dataset, image_size=settings.image_size) if settings.dataset is not None else None
+
+
+def first_campaign(out: Path) -> Path | None:
+    """The directory of some campaign below, always the same one; None where there is none."""
+    files = sorted(out.rglob(SETTINGS_FILE)) if out.is_dir() else []
+    return files[0].parent if files else None
+
+
+def moved(stored: FolderSettings, wanted: FolderSettings) -> bool:
+    """Whether the folders asked for are others than those stored; SettingsError when anything else differs."""
+    places = {name: (getattr(stored, name), getattr(wanted, name)) for name in ("folder", "test_folder")}
+    elsewhere = any(
+        given is not None and Path(given).expanduser().absolute() != Path(found or "")
+        for found, given in places.values()
+    )
+    left_open = {"size": None, "channels": "auto", "classes": ()}
+    files = (
+        {"labels", "test_labels", "group_by"} if elsewhere else set()
+    )  # frozen in items.csv, and moved with the folder
+    for name, value in wanted.model_dump().items():
+        compared = name not in places and name not in files and not (name in left_open and value == left_open[name])
+        if compared and value != getattr(stored, name):
+            raise SettingsError(
+                f"expected the folder's settings that the experiment was begun with, found another {name}; "
+                "resume with the same settings, or choose another --out."
+            )
+    return elsewhere

@@ -1,0 +1,1 @@
+"""Looking back at campaigns: do their labels serve another network (replay), and what were their scores worth (diagnose)?"""

@@ -1,0 +1,1 @@
+"""Alembic's revisions of campaign.db, one per schema version; ``store.upgrade`` runs them."""
