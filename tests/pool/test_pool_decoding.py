@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -99,10 +99,8 @@ def test_a_photograph_lying_on_its_side_is_turned_before_it_is_cropped():
     assert np.abs(upright - turned).mean() < 1
 
 
-def test_warnings_of_readers_do_not_leak_and_filters_stay_as_they_are():
-    palette = Image.new("P", (4, 4))
-    palette.putpalette([1, 2, 3])
-    content = stored(palette, transparency=b"\x80")
+def test_warnings_of_readers_do_not_leak_and_filters_stay_as_they_are(quick_switches: None):
+    content = stored(Image.new("RGB", (4, 4)), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\0")
     before = list(warnings.filters)
     threads = [threading.Thread(target=lambda: [displayed(content) for _ in range(50)]) for _ in range(4)]
     for thread in threads:
@@ -111,7 +109,7 @@ def test_warnings_of_readers_do_not_leak_and_filters_stay_as_they_are():
         thread.join()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        displayed(stored(Image.new("RGB", (4, 4)), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\0"))
+        displayed(content)
     assert caught == []
     assert warnings.filters == before
 
@@ -120,6 +118,15 @@ def test_decoding_loads_no_torch():
     code = "import askwell.pool.decoders, askwell.pool.listing, sys; print([n for n in ('torch', 'scipy') if n in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def quick_switches() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def folder(root: Path, *contents: bytes) -> list[ListedImage]:

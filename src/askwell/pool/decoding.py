@@ -130,12 +130,13 @@ def _displayed(content: bytes, page: int, form: ImageForm | None, *, grey: bool)
 @contextmanager
 def _quiet() -> Iterator[None]:
     """What readers warn about is in their errors or without consequence; the filters of warnings are global, hence the lock."""
-    if warnings.filters[:1] == [_IGNORE_ALL]:
-        yield
-        return
-    with _QUIET, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    with _QUIET:
+        if warnings.filters[:1] == [_IGNORE_ALL]:  # as in the processes that decode, where every microsecond counts
+            yield
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
 
 
 def _squash(image: PIL.Image.Image, size: int) -> PIL.Image.Image:
