@@ -44,6 +44,7 @@ def test_the_public_names_are_these():
         "import askwell.cli.app",
         "import askwell.campaign.settings",
         "import askwell.campaign.strategies, askwell.models.catalogue, askwell.pool.catalogue",
+        "import askwell.pool.listing, askwell.pool.decoders, askwell.pool.folder_plan, askwell.pool.folder_settings",
         "from askwell.cli.app import run_command_line; run_command_line(['--help'])",
         "from askwell.cli.app import run_command_line; run_command_line(['strategies'])",
         "from askwell.cli.app import run_command_line; run_command_line(['datasets'])",

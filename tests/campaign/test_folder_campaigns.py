@@ -17,6 +17,8 @@ from askwell.campaign.relinking import find_moved, write_moved
 from askwell.campaign.settings import ExperimentSettings, check_settings
 from askwell.campaign.workspace import Stage
 from askwell.errors import AskwellError, CampaignStateError, DatasetCorruptError, DatasetNotFoundError, UsageError
+from askwell.learning.recipe import Recipe
+from askwell.pool.folder_dataset import load_folder
 from askwell.store.store import CampaignStore
 
 CLASSES = ("cat", "dog", "owl")
@@ -290,3 +292,76 @@ def test_a_model_that_cannot_be_written_leaves_the_round_before(
 
 def refuse(*_: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_files_that_are_all_gone_for_a_while_are_not_set_aside(photos: Path, tmp_path: Path):
+    """An unmounted disk may leave the folders; random reads few images at a time and must not take it for their end."""
+    wanted = settings(photos, strategy=["random"], rounds=1)
+    run(wanted, tmp_path / "out")
+    shutil.copytree(photos, tmp_path / "kept")
+    for file in photos.rglob("*.png"):
+        file.unlink()
+    longer = settings(photos, strategy=["random"], rounds=3)
+    with pytest.raises(DatasetNotFoundError, match=r"were looked for gone; put them back"):
+        run(longer, tmp_path / "out", resume=True)
+    assert not (tmp_path / "out/random/seed-0/quarantine.csv").exists()
+    shutil.copytree(tmp_path / "kept", photos, dirs_exist_ok=True)
+    run(longer, tmp_path / "out", resume=True)
+    run(longer, tmp_path / "whole")
+    assert results(tmp_path / "out/random/seed-0") == results(tmp_path / "whole/random/seed-0")
+
+
+def test_a_test_image_missing_from_the_new_place_is_said_before_anything_is_changed(photos: Path, tmp_path: Path):
+    run(settings(photos, rounds=0), tmp_path / "out")
+    photos.rename(tmp_path / "archive")
+    before = (tmp_path / "out/items.csv").read_text()
+    tested = next(item["path"] for item in table(tmp_path / "out/items.csv") if item["split"] == "test")
+    (tmp_path / "archive" / tested).unlink()
+    with pytest.raises(CampaignStateError, match=r"found 1 missing in .*put them there, or begin a new experiment"):
+        find_moved(settings(tmp_path / "archive"), tmp_path / "out")
+    assert (tmp_path / "out/items.csv").read_text() == before
+
+
+def test_labels_may_move_with_the_folder_or_be_left_out_when_resuming(photos: Path, tmp_path: Path):
+    def with_labels(place: Path) -> ExperimentSettings:
+        own = {"labels": str(place / "labels.csv"), "group_by": f"{place / 'labels.csv'}:patient"}
+        return settings(place, images=own, rounds=1)
+
+    lines = [
+        f"{file.relative_to(photos)},{file.parts[-3]},p{number // 3}"
+        for number, file in enumerate(sorted(photos.rglob("*.png")))
+    ]
+    (photos / "labels.csv").write_text("\n".join(["image,label,patient", *lines]))
+    run(with_labels(photos), tmp_path / "out")
+    moved = tmp_path / "archive"
+    photos.rename(moved)
+    relinking = find_moved(with_labels(moved), tmp_path / "out")
+    assert relinking is not None
+    write_moved(relinking, tmp_path / "out")
+    run(with_labels(moved), tmp_path / "out", resume=True)
+    run(settings(moved, rounds=2), tmp_path / "out", resume=True)
+    with pytest.raises(UsageError, match="found another labels"):
+        run(settings(moved, images={"labels": str(moved / "other.csv")}), tmp_path / "out", resume=True)
+
+
+def test_all_campaigns_of_an_experiment_are_measured_on_the_same_images(photos: Path, tmp_path: Path):
+    run(settings(photos, rounds=0), tmp_path / "out")
+    tested = next(item["path"] for item in table(tmp_path / "out/items.csv") if item["split"] == "test")
+    (photos / tested).unlink()
+    with pytest.raises(CampaignStateError, match="expected the same test images as in round 0"):
+        run(settings(photos, rounds=0, seeds=2), tmp_path / "out", resume=True)
+
+
+def test_changed_content_is_seen_through_the_python_interface_too(photos: Path, tmp_path: Path):
+    recipe = Recipe(steps=6, batch_size=8, device="cpu")
+    data = load_folder(photos)
+    with Campaign.create(
+        tmp_path / "c", pool=data.pool, test=data.test, recipe=recipe, strategy="random", initial=6, query=3, samples=3
+    ) as campaign:
+        campaign.run(data.oracle, 1)
+    changed = table(tmp_path / "c/queries.csv")[0]["id"]
+    (photos / changed).write_bytes((photos / changed).read_bytes() + b" ")
+    again = load_folder(photos)
+    with Campaign.open(tmp_path / "c", pool=again.pool, test=again.test, recipe=recipe) as campaign:
+        campaign.run(again.oracle, 2)
+    assert [row["id"] for row in table(tmp_path / "c/quarantine.csv")] == [changed]

@@ -51,7 +51,8 @@ def begun(tmp_path: Path, told: Told) -> str:
     command = f"run {config} --images {tmp_path}/photos {labels} --strategy bald,random {size} --out {tmp_path}/out"
     code, printed, said = told(command)
     assert code == 0, said
-    assert "1 images could not be read and were set aside ('05.jpg'" in said
+    assert "1 image was set aside: 1 of the" in printed
+    assert "05.jpg" in (tmp_path / "out/report/report.html").read_text()
     assert ".svg" in said, "what is no image is said before work starts"
     assert "random" in printed
     return command

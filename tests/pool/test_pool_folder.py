@@ -107,19 +107,27 @@ def test_new_hashes_are_of_what_was_read_for_the_first_time(tmp_path: Path, make
     assert pool.new_hashes() == {10: hashes[10]}
     known = make(write(tmp_path), hashes={3: hashes[3]})
     known.images(torch.tensor([3, 4]))
-    assert known.new_hashes() == {4: hashes[4]}
+    assert known.new_hashes() == {3: hashes[3], 4: hashes[4]}, "what was known from the beginning is told once"
+    assert known.new_hashes() == {}
+    expecting = make(write(tmp_path))
+    expecting.expect({3: hashes[3], 9: hashes[5]})
+    assert expecting.new_hashes() == {}, "who expects it knows it"
+    assert reasons_of(expecting, [3, 9]) == {9: CHANGED}
+    expecting.expect({3: hashes[4]})
+    assert reasons_of(expecting, [3]) == {3: CHANGED}, "read before it was said what it should have been"
 
 
 def test_changed_content_is_unreadable(tmp_path: Path, make: Callable[..., FolderPool]):
     items = write(tmp_path)
-    pool = make(items, hashes={2: hashlib.sha256(stored_pixels(pixels_of(5))).hexdigest()})
+    expected = hashlib.sha256(stored_pixels(pixels_of(5))).hexdigest()
+    pool = make(items, hashes={2: expected})
     assert reasons_of(pool, [1, 2, 3]) == {2: CHANGED}
     pool.images(torch.tensor([6]))
     (tmp_path / items[6].path).write_bytes(stored_pixels(pixels_of(60)))
     (tmp_path / items[7].path).write_bytes(stored_pixels(pixels_of(60)))
     assert reasons_of(pool, [6, 7, 8]) == {6: CHANGED}
     assert (pool.images(torch.tensor([7]))[0, 0].numpy() == pixels_of(60)).all()
-    assert 2 not in pool.new_hashes()
+    assert pool.new_hashes()[2] == expected, "not what was found instead"
 
 
 def test_a_folder_of_bad_files_goes_on_without_them(tmp_path: Path, make: Callable[..., FolderPool]):

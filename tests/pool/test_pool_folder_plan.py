@@ -1,5 +1,7 @@
 """A plan of a folder: labels, groups, equal images and the split; every refusal; the real ISIC images."""
 
+import hashlib
+import shutil
 from collections import Counter
 
 import pytest
@@ -262,6 +264,65 @@ def test_an_empty_folder_is_refused(tmp_path):
         plan(tmp_path)
 
 
+def test_labels_that_differ_in_capitals_only_are_refused_unless_they_are_named(tmp_path):
+    write_images(tmp_path, [f"{number}.png" for number in range(8)])
+    labels = write_table(
+        tmp_path / "l.csv", [(str(number), ("cat", "Cat", "dog", "cat")[number % 4]) for number in range(8)]
+    )
+    with pytest.raises(
+        UsageError, match=r"way to write each class in .*l.csv, found 'cat' and 'Cat'; write them alike"
+    ):
+        plan(tmp_path, labels=labels)
+    assert plan(tmp_path, labels=labels, classes=("Cat", "cat", "dog")).classes == ("Cat", "cat", "dog")
+
+
+def test_folders_that_differ_in_capitals_only_are_classes(tmp_path):
+    (tmp_path / "probe").mkdir()
+    if (tmp_path / "PROBE").exists():
+        pytest.skip("this file system does not tell capitals apart")
+    assert plan(write_images(tmp_path, classed("a", "A"))).classes == ("A", "a")
+
+
+def test_labels_that_are_one_number_are_one_class_or_refused(tmp_path):
+    write_images(tmp_path, [f"{number}.png" for number in range(8)])
+    labels = write_table(
+        tmp_path / "l.csv", [(str(number), ("0", "0.0", "1.0", "1")[number % 4]) for number in range(8)]
+    )
+    assert plan(tmp_path, labels=labels).classes == ("0", "1")
+    labels = write_table(tmp_path / "l.csv", [(str(number), ("0", "0.0", "x", "y")[number % 4]) for number in range(8)])
+    with pytest.raises(UsageError, match=r"found '0' and '0.0'; write them alike"):
+        plan(tmp_path, labels=labels)
+
+
+def test_a_test_table_with_other_names_for_all_classes_is_refused_with_both(tmp_path):
+    write_images(tmp_path / "train", classed(*(f"c{number:02d}" for number in range(12)), count=2))
+    write_images(tmp_path / "test", ["x.png", "y.png"], side=5)
+    table = write_table(tmp_path / "t.csv", [("image", "label"), ("x", "10.0"), ("y", "9.0")])
+    with pytest.raises(UsageError) as caught:
+        plan(tmp_path / "train", test_folder=str(tmp_path / "test"), test_labels=table)
+    assert str(caught.value) == (
+        "expected labels among the classes c00, c01, c02, c03, c04, c05, c06, c07, c08, c09, ... (12 in all), "
+        f"found none of them in {tmp_path / 'test'}, but 9, 10; write the classes alike for pool and test images, best in one "
+        "table for both (such as a manifest.csv), or name all classes if they are indeed others."
+    )
+
+
+def test_the_content_is_known_of_the_files_that_were_read_whole(tmp_path):
+    for number, name in enumerate(["a/small 1.bmp", "a/small 2.bmp", "a/large 1.bmp", "b/large 2.bmp", "b/alone.bmp"]):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        side = 300 if "large" in name else 4 + number // 4
+        Image.new("L", (side, side), number).save(tmp_path / name)
+    pages = [Image.new("L", (4, 4), value) for value in (7, 8)]
+    pages[0].save(tmp_path / "b/stack.tif", save_all=True, append_images=pages[1:])
+    for name in ("b/large 2.bmp", "b/stack.tif"):
+        shutil.copy(tmp_path / name, tmp_path / name.replace(".", " again."))
+    found = {item.id: item.content for item in plan(tmp_path).items}
+    assert {name for name, content in found.items() if content is None} == {"a/large 1.bmp", "b/alone.bmp"}
+    assert len(found) == 10
+    for name in found.keys() - {"a/large 1.bmp", "b/alone.bmp"}:
+        assert found[name] == hashlib.sha256((tmp_path / name.partition("#")[0]).read_bytes()).hexdigest()
+
+
 def test_the_real_images_of_isic_with_the_challenges_table(askwell_data):
     root = askwell_data / "isic2016"
     found = plan(root / "train", labels=str(root / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"))
@@ -289,3 +350,16 @@ def test_the_real_images_of_isic_in_two_folders_with_one_table(askwell_data):
     }
     assert found.form.size == 32
     assert len(found.notes) == 2
+
+
+def test_the_challenges_two_tables_are_refused_with_their_classes_and_go_with_the_manifest(askwell_data):
+    root = askwell_data / "isic2016"
+    train = root / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"
+    tests = {"test_folder": str(root / "test"), "test_labels": str(root / "ISBI2016_ISIC_Part3_Test_GroundTruth.csv")}
+    with pytest.raises(
+        UsageError, match=r"classes benign, malignant, found none of them in .*test, but 0, 1; .* one table for both"
+    ):
+        plan(root / "train", labels=str(train), **tests)
+    found = plan(root / "train", labels=f"{root / 'manifest.csv'}:image_id,malignant", size=32, **tests)
+    assert found.classes == ("0", "1")
+    assert sum(item.split == "test" for item in found.items) > 350

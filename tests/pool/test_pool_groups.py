@@ -23,7 +23,7 @@ def items(*ids):
     ],
 )
 def test_the_first_bracket_or_the_whole_match_is_the_group(tmp_path, expression, expected):
-    assert group_keys(expression, [items("p1/a.png", "p1/b.png", "p22/a.png"), items("x_a.png")], tmp_path) == [
+    assert group_keys(expression, [items("p1/a.png", "p1/b.png", "p22/a.png"), items("x_a.png")], [tmp_path] * 2) == [
         expected[:3],
         expected[3:],
     ]
@@ -33,7 +33,14 @@ def test_the_first_bracket_or_the_whole_match_is_the_group(tmp_path, expression,
 def test_a_column_of_a_table_names_the_group(tmp_path, column):
     (tmp_path / "patients.csv").write_text("image_id,patient_id\na,P1\nb,P2\nc,P1\nd,\n")
     sides = [items("a.png", "b.png", "d.png"), items("c.png", "e.png")]
-    assert group_keys(f"patients.csv:{column}", sides, tmp_path) == [["P1", "P2", None], ["P1", None]]
+    assert group_keys(f"patients.csv:{column}", sides, [tmp_path] * 2) == [["P1", "P2", None], ["P1", None]]
+
+
+def test_a_table_may_name_the_images_of_each_folder_by_its_path(tmp_path):
+    roots = [tmp_path / "train", tmp_path / "test"]
+    roots[0].mkdir()
+    (roots[0] / "patients.csv").write_text(f"image,patient\ntrain/a.png,p1\n{roots[1]}/a.png,P1\n")
+    assert group_keys("patients.csv:patient", [items("a.png"), items("a.png")], roots) == [["p1"], ["P1"]]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +66,7 @@ def test_what_groups_nothing_is_refused_in_one_sentence(tmp_path, group_by, sent
     (tmp_path / "others.csv").write_text("image,patient\nx,P1\n")
     (tmp_path / "empty.csv").write_text("image,patient\na,\n")
     with pytest.raises(UsageError, match=sentence) as caught:
-        group_keys(group_by, [items("a.png", "b.png")], tmp_path)
+        group_keys(group_by, [items("a.png", "b.png")], [tmp_path])
     assert "\n" not in str(caught.value)
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ def values(tmp_path, content, *ids, columns=""):
     path = tmp_path / "labels.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     listed = items(*ids)
-    table = read_values(find_table(f"{path}{columns}", tmp_path), ItemNames(listed), "label")
+    table = read_values(find_table(f"{path}{columns}", tmp_path), ItemNames(listed, tmp_path), "label")
     return {listed[position].id: value for position, value in table.values.items()}
 
 
@@ -55,7 +56,7 @@ def test_images_of_any_name_are_found(tmp_path_factory, names, separator):
     csv.writer(text, delimiter=separator).writerows([("image", "label"), *rows])
     path = tmp_path_factory.mktemp("tables") / "labels.csv"
     path.write_bytes(text.getvalue().encode())
-    found = read_values(find_table(str(path), path.parent), ItemNames(listed), "label")
+    found = read_values(find_table(str(path), path.parent), ItemNames(listed, path.parent), "label")
     assert found.values == {number: str(number) for number in range(len(listed))}
     assert found.strangers == 0
 
@@ -134,11 +135,124 @@ def test_the_name_of_a_file_means_all_its_pages_and_a_page_its_own(tmp_path):
     pages = [ListedImage("s.tif", "s.tif"), *(ListedImage(f"s.tif#page-000{n}", "s.tif", n - 1) for n in (2, 3))]
     path = tmp_path / "labels.csv"
     path.write_text("s,cat\ns.tif#page-0003,dog\n")
-    assert read_values(find_table(str(path), tmp_path), ItemNames(pages), "label").values == {
+    assert read_values(find_table(str(path), tmp_path), ItemNames(pages, tmp_path), "label").values == {
         0: "cat",
         1: "cat",
         2: "dog",
     }
+
+
+def test_pages_are_found_by_any_spelling_of_their_id(tmp_path):
+    root = tmp_path / "scans"
+    names = ItemNames([ListedImage("s.tif", "s.tif"), ListedImage("s.tif#page-0002", "s.tif", 1)], root)
+    for name in ("s.tif#page-0002", f"{root}/s.tif#page-0002", "scans/s.tif#page-0002", "S.TIF#page-0002"):
+        assert (names.positions(name), names.is_page(name)) == ([1], True)
+    for name in ("s", "s.tif", "scans/s", "S.tif"):
+        assert (names.positions(name), names.is_page(name)) == ([0, 1], False)
+    assert names.positions("s.tif#page-0003") == []
+
+
+@pytest.mark.parametrize("before", ["{root}/", "flat/", "data/flat/", "./flat/", "flat\\"])
+@pytest.mark.parametrize("name", ["x/a0.png", "x/a0", "X/A0.PNG"])
+def test_a_path_may_begin_with_the_folder(tmp_path, before, name):
+    root = tmp_path / "data" / "flat"
+    names = ItemNames(items("b.png", "x/a0.png"), root)
+    assert names.positions(before.format(root=root) + name) == [1]
+
+
+def test_an_absolute_path_leads_through_links(tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for start in ("real", "link"):
+        assert ItemNames(items("a.png"), tmp_path / "link").positions(f"{tmp_path}/{start}/a.png") == [0]
+    monkeypatch.chdir(tmp_path)
+    relative = ItemNames(items("a.png"), Path("real"))
+    assert relative.positions(f"{tmp_path}/real/a.png") == relative.positions("real/a.png") == [0]
+
+
+def test_what_stands_before_a_path_counts_only_where_it_is_no_folder_inside_and_only_of_this_folder(tmp_path):
+    names = ItemNames(items("a.png", "flat/a.png", "x/b.png"), tmp_path / "flat")
+    assert names.positions("flat/a.png") == [1]
+    assert names.positions("flat/flat/a.png") == [1]
+    assert names.positions(f"{tmp_path}/flat/a.png") == [0]
+    for name in ("flat/b.png", "other/a.png", "/flat/a.png", f"{tmp_path}/a.png", "xflat/a.png"):
+        assert names.positions(name) == []
+
+
+def test_capitals_count_only_as_long_as_something_is_found(tmp_path):
+    ids = ("img_1.jpg", "x/Two.png", "x/two.png", "three.png", "THREE.jpg")
+    content = "IMG_1.JPG,cat\nX/Two.png,refused\n"
+    assert values(tmp_path, "IMG_1.JPG,1\nx/two.png,2\nTHREE,3\nthree,4\n", *ids) == {
+        "img_1.jpg": "1",
+        "x/two.png": "2",
+        "THREE.jpg": "3",
+        "three.png": "4",
+    }
+    with pytest.raises(UsageError, match=r"found 'X/Two.png', which can be 'x/Two.png' or 'x/two.png'; write"):
+        values(tmp_path, content, *ids)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (["0.0", "1.0", "2."], ["0", "1", "2"]),
+        (["0", "1.0", ""], ["0", "1", None]),
+        (["-3.00", "007.0", "+1"], ["-3", "7", "1"]),
+        (["007", "7", "1"], ["007", "7", "1"]),  # no number with a point: codes, perhaps
+        (["0.0", "0.5", "1.0"], ["0.0", "0.5", "1.0"]),
+        (["0.0", "1.0", "unknown"], ["0.0", "1.0", "unknown"]),
+        (["1.0", "2.0", "9" * 5000 + ".0"], ["1.0", "2.0", "9" * 5000 + ".0"]),
+    ],
+)
+def test_whole_numbers_lose_their_point_where_all_are(tmp_path, column, expected):
+    names = ["a.png", "b.png", "c.png"]
+    content = "".join(f"{name},{value}\n" for name, value in zip(names, column, strict=True))
+    found = values(tmp_path, content, *names)
+    assert [found.get(name) for name in names] == expected
+
+
+def test_one_image_twice_with_one_number_is_one_label(tmp_path):
+    assert values(tmp_path, "a.png,0\na,0.0\nb.png,1\n", "a.png", "b.png") == {"a.png": "0", "b.png": "1"}
+
+
+ONE_HOT = "image,MEL,NV,BCC,malignant\na,1.0,0.0,0.0,0.0\nb,0.0,1.0,0.0,0.0\nc,0.0,0.0,0.0,1.0\n"
+
+
+@pytest.mark.parametrize("content", [ONE_HOT, ONE_HOT.replace(".0", ""), ONE_HOT.replace("image", "x")])
+def test_a_column_for_each_class_is_refused_and_none_of_them_suggested(tmp_path, content):
+    with pytest.raises(UsageError) as caught:
+        values(tmp_path, content, "a.png", "b.png", "c.png")
+    assert str(caught.value) == (
+        f"expected one column of class names in {tmp_path / 'labels.csv'}, found 4 columns of 0 and 1 with a single 1 in every "
+        "row, a column for each class ('MEL', 'NV', 'BCC', ...); write the class of each row into one column."
+    )
+
+
+def test_a_column_for_each_class_can_be_asked_for_and_does_not_hide_one_of_names(tmp_path):
+    ids = ("a.png", "b.png", "c.png")
+    chosen = {"a.png": "0", "b.png": "0", "c.png": "1"}
+    assert values(tmp_path, ONE_HOT, *ids, columns=":malignant") == chosen
+    with_names = "image,malignant,benign,label\na,0,1,x\nb,0,1,x\nc,1,0,y\n"
+    assert values(tmp_path, with_names, *ids) == {"a.png": "x", "b.png": "x", "c.png": "y"}
+
+
+@pytest.mark.parametrize("content", ["image,label\n0,1\n1,0\n", "0,1\n1,0\n", "image,label,source\n0,1,x\n1,0,y\n"])
+def test_images_named_0_and_1_are_no_classes(tmp_path, content):
+    assert values(tmp_path, content, "0.png", "1.png") == {"0.png": "1", "1.png": "0"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a,0,1\nb,1,1\nc,0,1\n",  # a class and a flag
+        "a,0,1\nb,0,1\nc,0,1\n",  # one class and a flag
+        "a,0,1\nb,1,0\nc,0,0\n",
+        "a,0,2\nb,1,0\nc,0,1\n",
+    ],
+)
+def test_other_columns_of_numbers_are_no_classes(tmp_path, rows):
+    found = values(tmp_path, f"image,malignant,present\n{rows}", "a.png", "b.png", "c.png")
+    assert found == {f"{row[0]}.png": row[2] for row in rows.split()}
 
 
 @pytest.mark.parametrize("name", [" a.png", "a.png ", "x\\a.png", "./a.png"])
@@ -153,7 +267,7 @@ def test_names_are_compared_in_one_unicode_form(tmp_path):
 def test_rows_that_name_no_image_are_counted_and_rows_without_value_say_nothing(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("a,cat\nnobody,dog\nb,\nnothing,cat\n")
-    table = read_values(find_table(str(path), tmp_path), ItemNames(items("a.png", "b.png")), "label")
+    table = read_values(find_table(str(path), tmp_path), ItemNames(items("a.png", "b.png"), tmp_path), "label")
     assert table == ({0: "cat"}, 4, 2, "nobody")
 
 

@@ -1,4 +1,4 @@
-"""What a report must say, worked out once more from curve.csv, queries.csv and evaluation.json alone: plain Python, exact fractions."""
+"""What a report must say, worked out once more from the files of the campaigns alone: plain Python, exact fractions."""
 
 import csv
 import itertools
@@ -28,6 +28,7 @@ class Experiment:
     def __init__(self, root: Path) -> None:
         self.rows = read(root, "curve.csv")
         self.queries = read(root, "queries.csv")
+        self.lost = read(root, "quarantine.csv")
         self.measured = [json.loads(file.read_text()) for file in sorted(root.rglob("evaluation.json"))]
         self.runs: dict[str, dict[int, Run]] = {}
         for row in self.rows:
@@ -46,9 +47,15 @@ class Experiment:
         return first, stays
 
     def mean_run(self, strategy: str) -> Run:
-        seeds = [dict(run) for run in self.runs[strategy].values()]
-        common = sorted(set.intersection(*(set(seed) for seed in seeds)))
-        return [(n, sum((seed[n] for seed in seeds), Fraction()) / len(seeds)) for n in common]
+        return mean_of(list(self.runs[strategy].values()))
+
+    def mixed(self) -> list[str]:
+        """The strategies whose mean is taken where some seed has no point."""
+        return [
+            name
+            for name, seeds in self.runs.items()
+            if any(n not in dict(run) for run in seeds.values() for n, _ in self.mean_run(name))
+        ]
 
     def median_text(self, strategy: str, target: Fraction, which: int) -> str:
         """Between which labels counts the median may lie: for every seed that did not reach it, all later counts are possible."""
@@ -103,6 +110,8 @@ class Experiment:
         for target in self.shown_targets():
             (first, stays), (random_first, random_stays) = (self.crossing(r, Fraction(target)) for r in (own, other))
             label = f"{whole(target)} %"
+            end, random_end = own[-1][0], other[-1][0]
+            same = end == random_end
             if first and random_first:
                 verdict = self.against(name, Fraction(target))
                 if first != random_first:
@@ -111,14 +120,34 @@ class Experiment:
                 stay = [str(n) if n else f">{run[-1][0]}" for n, run in ((stays, own), (random_stays, other))]
                 sentences["both"] = (
                     f"{label} accuracy took {first} labels, random took {random_first}: {verdict}. "
-                    f"To stay above it: {stay[0]} against {stay[1]}."
+                    f"To stay above it: {stay[0]} against {stay[1]}"
+                    + ("." if same else f", up to where each curve ends ({end} and {random_end} labels).")
                 )
             elif first:
-                sentences["ahead"] = f"{label} took {first} labels; random did not reach it with {other[-1][0]}."
+                early = "" if same else f", where its curve ends (this one ends at {end})"
+                sentences["ahead"] = f"{label} took {first} labels; random did not reach it with {random_end}{early}."
             elif random_first:
-                sentences["behind"] = f"{label} was not reached with {own[-1][0]} labels; random took {random_first}."
+                early = "" if same else f", where this curve ends (random’s ends at {random_end})"
+                sentences["behind"] = f"{label} was not reached with {end} labels{early}; random took {random_first}."
         said = " ".join(filter(None, sentences.values()))
         return said or "No target was reached by it or by random, so nothing can be said."
+
+    def missed(self) -> list[str]:
+        """A sentence on the targets that no run reached, and one for each that some did and that still has no row."""
+        runs = [run for seeds in self.runs.values() for run in seeds.values()]
+        reached = {t: len([run for run in runs if any(a >= Fraction(t) for _, a in run)]) for t in TARGETS}
+        never = [f"{whole(target)} %" for target, count in reached.items() if count == 0]
+        ends = sorted(run[-1][0] for run in runs)
+        limit = f">{ends[0]} labels" if ends[0] == ends[-1] else f"the runs ended with {ends[0]} to {ends[-1]} labels"
+        names = never[0] if len(never) == 1 else f"{', '.join(never[:-1])} and {never[-1]}" if never else ""
+        none = f"{names} {'was' if len(never) == 1 else 'were'} not reached by any run ({limit})."
+        shown = self.shown_targets()
+        few = [
+            f"{whole(target)} % was reached by {count} of {len(runs)} runs, but by no strategy’s mean or median."
+            for target, count in reached.items()
+            if count and target not in shown and min(run[0][1] for run in runs) < Fraction(target)
+        ]
+        return [*([none] if never else []), *few]
 
     # ---- the paired test
 
@@ -261,6 +290,47 @@ class Experiment:
                 rows.append([f"{truth} taken for {predicted}", *shares])
         return rows
 
+    # ---- the figures
+
+    def ends_in_figure(self, metric: str) -> list[str]:
+        """What stands beside the curves: the name and the mean at its end, and where that is if a drawn curve goes on."""
+        curves: dict[str, Run] = {}
+        drawn: list[int] = []
+        for name in self.runs:
+            seeds: dict[str, Run] = {}
+            for row in self.rows:
+                if row["strategy"] == name:
+                    seeds.setdefault(row["seed"], []).append((int(row["labels"]), Fraction(row[metric])))
+            curves[name] = mean_of(list(seeds.values()))
+            drawn.append(curves[name][-1][0])
+            if metric == "accuracy" and 1 < len(seeds) < 8:  # then every seed has a line
+                drawn += [run[-1][0] for run in seeds.values()]
+        words: list[str] = []
+        for name, run in curves.items():
+            n, value = run[-1]
+            where = "" if n == max(drawn) else f"at {n} labels: "
+            words.append(f"{name}  {where}{float(100 * (1 - value if metric == 'accuracy' else value)):.3g} %")
+        return words
+
+    # ---- what was set aside
+
+    def lost_text(self) -> str:
+        images = {(row["split"], row["id"]) for row in self.lost}
+        pool = len([1 for split, _ in images if split == "pool"])
+        return f"{len(images)} images were set aside: {pool} of the pool images and {len(images) - pool} of the test images."
+
+    def lost_table(self) -> list[list[str]]:
+        rows: list[list[str]] = []
+        for split in ("pool", "test"):
+            reasons: dict[str, list[str]] = {}
+            for row in self.lost:
+                ids = reasons.setdefault(row["reason"], []) if row["split"] == split else []
+                if row["id"] not in ids:
+                    ids.append(row["id"])
+            for reason, ids in sorted(reasons.items(), key=lambda item: -len(item[1])):
+                rows.append([split, reason, str(len(ids)), ", ".join(ids[:3] + ["…"] * (len(ids) > 3))])
+        return rows
+
     # ---- what was asked, and how long it took
 
     def asked_table(self) -> list[list[str]]:
@@ -298,18 +368,26 @@ class Experiment:
         }
 
 
+def height(run: Run, n: int) -> Fraction:
+    """Where the straight lines through the run's points are at n."""
+    for (n0, a0), (n1, a1) in itertools.pairwise(run):
+        if n0 <= n <= n1:
+            return a0 + (a1 - a0) * Fraction(n - n0, n1 - n0)
+    raise AssertionError("the range is common to all")
+
+
 def area(run: Run, low: int, high: int) -> Fraction:
     """The mean height of straight lines through the run's points, from low to high."""
-
-    def height(n: int) -> Fraction:
-        for (n0, a0), (n1, a1) in itertools.pairwise(run):
-            if n0 <= n <= n1:
-                return a0 + (a1 - a0) * Fraction(n - n0, n1 - n0)
-        raise AssertionError("the range is common to all")
-
     knots = [low, *(n for n, _ in run if low < n < high), high]
-    total = sum(((b - a) * (height(a) + height(b)) / 2 for a, b in itertools.pairwise(knots)), Fraction())
-    return total / (high - low)
+    steps = itertools.pairwise(knots)
+    return sum(((b - a) * (height(run, a) + height(run, b)) / 2 for a, b in steps), Fraction()) / (high - low)
+
+
+def mean_of(runs: list[Run]) -> Run:
+    """The runs' mean height, at every labels count of any run that none has yet to begin or has already ended at."""
+    counts = sorted({n for run in runs for n, _ in run})
+    inside = [n for n in counts if all(run[0][0] <= n <= run[-1][0] for run in runs)]
+    return [(n, mean([height(run, n) for run in runs])) for n in inside]
 
 
 def middle(values: list[Fraction]) -> Fraction:

@@ -17,10 +17,12 @@ from askwell.report.curves import (
     QueryRow,
     area_between,
     area_under_curve,
+    common_labels,
     common_range,
     curves_by_strategy,
     final_accuracies,
     first_crossing,
+    interpolated,
     mean_curve,
     sustained_crossing,
 )
@@ -121,9 +123,31 @@ def test_common_range(labels: list[tuple[int, ...]], common: tuple[int, int] | N
     assert common_range(Curve(n, (0.5,) * len(n)) for n in labels) == common
 
 
-def test_mean_curve_uses_the_labels_common_to_all_seeds() -> None:
+def test_mean_curve_goes_through_every_count_inside_all_seeds_ranges() -> None:
     points = curve("bald", 0, {10: 0.5, 20: 0.94, 30: 0.98}) + curve("bald", 1, {10: 0.6, 15: 0.1, 20: 0.96})
-    assert mean_curve(curves_by_strategy(points)["bald"]) == Curve((10, 20), (0.55, 0.95))
+    own = curves_by_strategy(points)["bald"]
+    assert mean_curve(own) == Curve((10, 15, 20), (0.55, 0.41, 0.95))  # seed 0 is at .72 with 15
+    assert interpolated(own)
+    assert common_labels(own) == [10, 20]
+
+
+def test_a_lost_label_shortens_the_mean_by_one_label_only() -> None:
+    whole = curve("bald", 0, {6: 0.5, 9: 0.6, 12: 0.7, 15: 0.8, 18: 0.9})
+    points = whole + curve("bald", 1, {6: 0.5, 9: 0.6, 12: 0.7, 14: 0.9, 17: 0.9})
+    found = mean_curve(curves_by_strategy(points)["bald"])
+    assert found.labels == (6, 9, 12, 14, 15, 17)
+    assert found.accuracy[3:] == pytest.approx(((23 / 30 + 0.9) / 2, 0.85, (13 / 15 + 0.9) / 2))
+    same = curves_by_strategy(whole + [dataclasses.replace(point, seed=1) for point in whole])["bald"]
+    assert mean_curve(same) == same[0]
+    assert not interpolated(same)
+
+
+def test_a_run_that_stops_early_needs_no_lines() -> None:
+    points = curve("bald", 0, {10: 0.5, 20: 0.9}) + curve("bald", 1, {10: 0.5, 20: 0.7, 30: 0.8})
+    own = curves_by_strategy(points)["bald"]
+    assert mean_curve(own) == Curve((10, 20), (0.5, 0.8))
+    assert not interpolated(own)
+    assert mean_curve({0: Curve((10, 20), (0.5, 0.9)), 1: Curve((21,), (0.9,))}) == mean_curve({}) == Curve((), ())
 
 
 def test_final_accuracy_is_at_each_seeds_last_measured_round() -> None:

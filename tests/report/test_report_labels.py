@@ -8,7 +8,7 @@ import pytest
 
 from askwell.errors import SettingsError
 from askwell.report.curves import CurvePoint
-from askwell.report.labels import DEFAULT_TARGETS, labels_table, shown_targets
+from askwell.report.labels import DEFAULT_TARGETS, Missed, labels_table, missed_targets, shown_targets
 from askwell.report.wording import labels_cells
 
 
@@ -23,10 +23,31 @@ def test_mean_and_median_by_hand() -> None:
     assert row.median_first == row.median_sustained == (25.0, 25.0, False)  # 30 and 20
 
 
-def test_seeds_without_common_labels_have_no_mean_curve() -> None:
-    (row,) = labels_table(curve("bald", 0, {10: 0.5, 30: 0.98}) + curve("bald", 1, {11: 0.6, 21: 0.96}), [0.95])
+def test_seeds_without_a_common_range_have_no_mean_curve() -> None:
+    (row,) = labels_table(curve("bald", 0, {10: 0.5, 30: 0.98}) + curve("bald", 1, {31: 0.6, 41: 0.96}), [0.95])
     assert (row.mean_first, row.mean_sustained, row.mean_max_labels) == (None, None, None)
-    assert row.median_first == (25.5, 25.5, False)
+    assert row.median_first == (35.5, 35.5, False)
+
+
+def test_the_mean_may_cross_between_a_seeds_points() -> None:
+    (row,) = labels_table(curve("bald", 0, {10: 0.5, 30: 0.9}) + curve("bald", 1, {11: 0.6, 21: 0.9, 31: 0.9}), [0.8])
+    assert (row.mean_first, row.mean_sustained, row.mean_max_labels) == (21, 21, 30)  # (.72 + .9) / 2
+
+
+def test_what_was_missed_is_counted_over_runs() -> None:
+    points = [
+        *curve("bald", 0, {10: 0.5, 20: 0.85, 30: 0.96}),
+        *curve("bald", 1, {10: 0.6, 20: 0.85}),
+        *curve("random", 0, {10: 0.5, 20: 0.82}),
+    ]
+    assert shown_targets(points) == (0.8, 0.9)
+    assert missed_targets(points) == Missed((0.98, 0.99), {0.95: 1}, 3, (20, 30))
+    assert missed_targets(points, (0.4, 0.9, 0.8)) == Missed((), {}, 3, (20, 30)), (
+        "0.4 lies below the start, 0.9 has a row"
+    )
+    assert missed_targets(curve("bald", 0, {10: None})) is None
+    with pytest.raises(SettingsError):
+        missed_targets(points, (95.0,))
 
 
 @pytest.mark.parametrize(

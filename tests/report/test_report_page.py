@@ -12,8 +12,10 @@ from report_pages import Page
 from askwell.errors import SettingsError, UsageError
 from askwell.report.curves import CurvePoint, QueryRow
 from askwell.report.evaluations import CalibrationBin, RoundEvaluation, RunEvaluation
+from askwell.report.labels import DEFAULT_TARGETS
 from askwell.report.page import write_report
 from askwell.report.pictures import Picture
+from askwell.report.set_aside import SetAside
 
 Points = Callable[..., list[CurvePoint]]
 SETTINGS = {"dataset": "mnist", "posterior samples": "100"}
@@ -125,9 +127,98 @@ def test_a_strategy_without_a_measurement_has_a_dash(points_of: Points, tmp_path
     assert page.tables["Calibration"][1:] == [["bald", "80.00 %", "75.00 %", "+5.00"]]
     assert page.tables["Which classes are confused"][1:] == [
         ["bald, round 0"],
-        ["dog taken for cat", "–", "–", "100.0 %"],
+        ["dog taken for cat", "100.0 %"],
     ]
     assert "The test sample has 4 images." in page.text
+
+
+def measured(rounds: int, strategy: str) -> RunEvaluation:
+    parts = tuple(MEASURED[0].rounds[0].model_copy(update={"round": number}) for number in range(rounds))
+    return MEASURED[0].model_copy(update={"rounds": parts, "strategy": strategy})
+
+
+@WORDS_ONLY
+@pytest.mark.parametrize(
+    ("rounds", "columns", "headings"),
+    [
+        ((1,), ["last"], ["bald, round 0"]),
+        ((2,), ["first", "last"], ["bald, rounds 0 and 1"]),
+        ((3,), ["first", "middle", "last"], ["bald, rounds 0, 1 and 2"]),
+        ((1, 2), ["first", "last"], ["bald, round 0", "random, rounds 0 and 1"]),
+        ((2, 5), ["first", "middle", "last"], ["bald, rounds 0 and 1", "random, rounds 0, 2 and 4"]),
+    ],
+)
+def test_confusion_has_the_columns_that_exist(
+    points_of: Points, tmp_path: Path, rounds: tuple[int, ...], columns: list[str], headings: list[str]
+) -> None:
+    names = ["bald", "random"]
+    evaluations = [measured(count, name) for count, name in zip(rounds, names, strict=False)]
+    header, *rows = report(points_of(names, 1, 4), tmp_path, evaluations=evaluations).tables[
+        "Which classes are confused"
+    ]
+    assert header[1:] == columns
+    assert [row[0] for row in rows if len(row) == 1] == headings
+    cells = [dict(zip(columns, row[1:], strict=True)) for row in rows if len(row) > 1]
+    for count, own in zip(rounds, cells, strict=True):
+        there = {1: {"last"}, 2: {"first", "last"}}.get(count, {"first", "middle", "last"})
+        assert own == {name: "100.0 %" if name in there else "–" for name in columns}
+
+
+@WORDS_ONLY
+def test_targets_not_reached_are_said(points_of: Points, tmp_path: Path) -> None:
+    both = curve("bald", [0.5, 0.85]) + curve("random", [0.5, 0.82])
+    page = report(both, tmp_path, targets=DEFAULT_TARGETS)
+    assert "90 %, 95 %, 98 % and 99 % were not reached by any run (>20 labels)." in page.text
+    assert len(page.tables["Labels needed for a target accuracy"]) == 1 + 2 * 3, "two targets with two strategies each"
+    page = report([*both, CurvePoint("bald", 1, 2, 30, 0.96)], tmp_path)
+    assert "95 % was reached by 1 of 6 runs, but by no strategy’s mean or median." in page.text
+    assert "not reached by any run" not in page.text
+    page = report([*both, CurvePoint("bald", 1, 2, 30, 0.92)], tmp_path)
+    assert "95 % was not reached by any run (the runs ended with 20 to 30 labels)." in page.text
+
+
+@WORDS_ONLY
+def test_curves_of_different_ends_are_not_compared_in_silence(tmp_path: Path) -> None:
+    points = [
+        *curve("long", [0.5, 0.6, 0.85, 0.92]),
+        *curve("random", [0.5, 0.6, 0.85]),
+        *curve("short", [0.5, 0.6]),
+    ]
+    text = report(points, tmp_path).text
+    for sentence in (
+        "long 80 % accuracy took 30 labels, random took 30: as many. To stay above it: 30 against 30, up to where each curve ends "
+        "(40 and 30 labels). 90 % took 40 labels; random did not reach it with 30, where its curve ends (this one ends at 40).",
+        "short 80 % was not reached with 20 labels, where this curve ends (random’s ends at 30); random took 30.",
+    ):
+        assert sentence in text
+
+
+@WORDS_ONLY
+def test_images_set_aside_are_listed(tmp_path: Path) -> None:
+    pool = [SetAside("pool", f"{i}.png", "the file is cut short") for i in range(5)]
+    test = SetAside("test", "<b>.png", "it is no image")
+    page = report(curve("bald", [0.5, 0.9]), tmp_path, set_aside=[[*pool, test], [pool[0]], []])
+    assert page.tables["Images set aside"] == [
+        ["split", "reason", "images", "first ids"],
+        ["pool", "the file is cut short", "5", "0.png, 1.png, 2.png, …"],
+        ["test", "it is no image", "1", "<b>.png"],
+    ]
+    assert (
+        "6 images were set aside: 5 of the pool images and 1 of the test images. Not all campaigns set aside the same ones."
+        in page.text
+    )
+    page = report(curve("bald", [0.5, 0.9]), tmp_path, set_aside=[[test], [test]])
+    assert "1 image was set aside: 1 of the test images." in page.text
+    assert "Not all campaigns" not in page.text
+    assert "Images set aside" not in report(curve("bald", [0.5, 0.9]), tmp_path, set_aside=[[], []]).tables
+
+
+@WORDS_ONLY
+def test_rare_reasons_share_a_row(tmp_path: Path) -> None:
+    lost = [SetAside("pool", f"{i}.png", f"reason {i:02d}") for i in range(15)]
+    rows = report(curve("bald", [0.5, 0.9]), tmp_path, set_aside=[lost]).tables["Images set aside"]
+    assert len(rows) == 1 + 12 + 1
+    assert rows[-1] == ["pool", "3 other reasons", "3", "12.png, 13.png, 14.png"]
 
 
 @WORDS_ONLY
@@ -193,11 +284,11 @@ def test_words_are_careful(tmp_path: Path, points: list[CurvePoint], words: str)
 
 
 @WORDS_ONLY
-def test_seeds_without_common_labels_are_said(tmp_path: Path) -> None:
-    points = [dataclasses.replace(p, labels=p.labels + p.seed) for p in curve("bald", [0.5, 0.99])]
+def test_seeds_without_a_common_range_are_said(tmp_path: Path) -> None:
+    points = [dataclasses.replace(p, labels=p.labels + 50 * p.seed) for p in curve("bald", [0.5, 0.99])]
     page = report([*points, *curve("random", [0.5, 0.9])], tmp_path)
-    assert "The seeds share no labels count, so there is no mean curve to compare." in page.text
-    assert ["bald", "3", "–", "–", "21", "21", "–"] in page.tables["Labels needed for a target accuracy"]
+    assert "The seeds share no range of labels, so there is no mean curve to compare." in page.text
+    assert ["bald", "3", "–", "–", "70", "70", "–"] in page.tables["Labels needed for a target accuracy"]
 
 
 @WORDS_ONLY

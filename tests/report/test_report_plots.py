@@ -88,6 +88,26 @@ def test_no_words_overlap(points_of: Points, tmp_path: Path, figures: list[Figur
     keep_apart(figures[0])
 
 
+def words_of(figure: Figure) -> list[str]:
+    return [item.get_text() for item in figure.findobj(Text) if isinstance(item, Text)]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing")
+def test_a_curve_that_ends_early_is_labelled_at_its_own_end(
+    points_of: Points, tmp_path: Path, figures: list[Figure]
+) -> None:
+    points = [p for p in points_of(NASTY_NAMES, 2) if p.strategy == "bald" or p.round < 9]
+    draw_learning_curves(points, tmp_path, targets=(0.8, 0.9))
+    draw_calibration(points, [], tmp_path)
+    for figure in figures:
+        keep_apart(figure)
+        ends = [words for words in words_of(figure) if "  at 100 labels: " in words]
+        assert len(ends) == len(NASTY_NAMES) - 1
+        assert not any(words.startswith("bald") for words in ends)
+    assert any(words.endswith("right: error where each curve ends") for words in words_of(figures[0]))
+    assert "mean over seeds; right: where each curve ends" in words_of(figures[1])
+
+
 @pytest.mark.filterwarnings("ignore:Glyph .* missing")
 @pytest.mark.parametrize("strategies", [NASTY_NAMES, NASTY_NAMES[:2]], ids=["many", "two"])
 def test_no_words_overlap_in_the_calibration(
@@ -186,7 +206,7 @@ def test_what_was_not_measured_is_not_drawn(points_of: Points, tmp_path: Path, f
     assert [len(figure.axes) for figure in figures] == [1, 1]
 
 
-def test_seeds_without_common_labels_are_drawn(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
-    points = [dataclasses.replace(p, labels=p.labels + p.seed) for p in points_of(["bald"], 2)]
+def test_seeds_without_a_common_range_are_drawn(points_of: Points, tmp_path: Path, figures: list[Figure]) -> None:
+    points = [dataclasses.replace(p, labels=p.labels + 500 * p.seed) for p in points_of(["bald"], 2)]
     draw_learning_curves(points, tmp_path)
     assert sum(len(line.get_xdata()) > 0 for line in figures[0].axes[0].get_lines()) == 2  # pyright: ignore

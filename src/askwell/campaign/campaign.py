@@ -10,6 +10,7 @@ from askwell.campaign.checks import check_images, check_network, recognise, same
 from askwell.campaign.data import DATABASE, dataset_of, write_items
 from askwell.campaign.loop import run_rounds
 from askwell.campaign.pictures import pictures_from
+from askwell.campaign.quarantine import hold_to_known, quarantine_rows
 from askwell.campaign.settings import (
     SETTINGS_FILE,
     CampaignSettings,
@@ -216,6 +217,7 @@ class Campaign:
             title=f"{self.settings.strategy}, seed {self.settings.seed}",
             settings=common_settings([self.directory]),
             evaluations=read_evaluations([self.directory]),
+            set_aside=[quarantine_rows(self._workspace)],
             pictures=pictures_from(self._workspace.pool, requested_ids(queries)),
         )
 
@@ -244,6 +246,7 @@ def _workspace(
     workspace = Workspace(directory, settings, pool, test, store)
     try:
         recognise(workspace, groups)
+        hold_to_known(workspace)
     except AskwellError:
         store.close()
         raise

@@ -4,10 +4,10 @@ A folder is listed, split and grouped once, when an experiment begins. What came
 side of the split, with which label and group), and every campaign keeps a copy: files that appear later change nothing.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
+
+import torch
 
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.errors import CampaignStateError, SettingsError
@@ -23,30 +23,22 @@ from askwell.store.store import CampaignStore
 
 ITEMS_FILE = "items.csv"
 DATABASE = "campaign.db"
-TEST_CONTENT = "content of the test images"  # what the store remembers them under
+TEST_CONTENT, TEST_UNREADABLE = "content of the test images", "unreadable test images"  # what the store remembers
 CHANNELS = {"grey": 1, "rgb": 3}
-_PARSERS = {"split": text, "id": text, "path": text, "page": count, "label": text, "group": text}
+_PARSERS = {"split": text, "id": text, "path": text, "page": count, "label": text, "group": text, "content": text}
 
 
 def write_items(directory: Path, items: tuple[PlannedItem, ...]) -> None:
     """Replace items.csv atomically."""
-    write_rows(directory / ITEMS_FILE, _PARSERS, ((*item[:-1], item.group or "") for item in items))
+    write_rows(directory / ITEMS_FILE, _PARSERS, (["" if value is None else value for value in item] for item in items))
 
 
 def read_items(directory: Path) -> tuple[PlannedItem, ...]:
     """The rows of items.csv; CampaignStateError when it is not there or not as it was written."""
     rows = read_rows(directory / ITEMS_FILE, _PARSERS)
-    return tuple(PlannedItem(**{**row, "group": row["group"] or None}) for row in rows)
-
-
-def items_hash(items: tuple[PlannedItem, ...]) -> str:
-    """What tells one frozen folder from another: everything but where the files lie."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(
-            repr((item.split, item.id, item.page, item.label, item.group)).encode("utf-8", "backslashreplace")
-        )
-    return digest.hexdigest()
+    return tuple(
+        PlannedItem(**{**row, "group": row["group"] or None, "content": row["content"] or None}) for row in rows
+    )
 
 
 def frozen(images: FolderSettings, plan: FolderPlan) -> FolderSettings:
@@ -60,8 +52,8 @@ def frozen(images: FolderSettings, plan: FolderPlan) -> FolderSettings:
     return images.model_copy(update={**paths, "size": plan.form.size, "channels": channels, "classes": plan.classes})
 
 
-def frozen_dataset(images: FolderSettings, directory: Path, hashes: Mapping[str, str] | None = None) -> Dataset:
-    """The data set of frozen settings and the items.csv in a directory; hashes are those of contents already seen, by id.
+def frozen_dataset(images: FolderSettings, directory: Path) -> Dataset:
+    """The data set of frozen settings and the items.csv in a directory.
 
     Raises CampaignStateError when the folder is not there.
     """
@@ -73,7 +65,11 @@ def frozen_dataset(images: FolderSettings, directory: Path, hashes: Mapping[str,
             )
     assert images.size is not None, "frozen settings have a size"
     form = ImageForm(images.size, CHANNELS[images.channels], images.fit)
-    return folder_dataset(images, FolderPlan(read_items(directory), images.classes, form, ()), hashes=hashes)
+    return folder_dataset(
+        images,
+        FolderPlan(read_items(directory), images.classes, form, ()),
+        workers=torch.get_num_threads(),  # several campaigns share the processors
+    )
 
 
 def prepared(
@@ -110,13 +106,18 @@ def known_content(directory: Path) -> dict[str, str]:
         return {**pool, **json.loads(store.remembered(TEST_CONTENT) or "{}")}
 
 
-def dataset_of(settings: CampaignSettings | ExperimentSettings, directory: Path) -> Dataset | None:
-    """The named data set, or the folder frozen in the directory, that settings are about; None when the images were handed over.
+def unreadable_test(directory: Path) -> set[str]:
+    """Ids of the test images that a campaign could not read in its first round."""
+    if not (directory / DATABASE).exists():
+        return set()
+    with CampaignStore(directory / DATABASE) as store:
+        return set(json.loads(store.remembered(TEST_UNREADABLE) or "{}"))
 
-    What a campaign in the directory knows of its files' content is held against them.
-    """
+
+def dataset_of(settings: CampaignSettings | ExperimentSettings, directory: Path) -> Dataset | None:
+    """The named data set, or the folder frozen in the directory, that settings are about; None when the images were handed over."""
     if settings.images is not None:
-        return frozen_dataset(settings.images, directory, known_content(directory))
+        return frozen_dataset(settings.images, directory)
     return load_dataset(settings.dataset, image_size=settings.image_size) if settings.dataset is not None else None
 
 
@@ -133,12 +134,16 @@ def moved(stored: FolderSettings, wanted: FolderSettings) -> bool:
         given is not None and Path(given).expanduser().absolute() != Path(found or "")
         for found, given in places.values()
     )
-    left_open = {"size": None, "channels": "auto", "classes": ()}
-    files = (
-        {"labels", "test_labels", "group_by"} if elsewhere else set()
-    )  # frozen in items.csv, and moved with the folder
+    left_open = {"size": None, "channels": "auto", "classes": (), "labels": None, "test_labels": None, "group_by": None}
+    tables = {
+        "labels",
+        "test_labels",
+        "group_by",
+    }  # frozen in items.csv, and perhaps moved with the folder: their names must agree
     for name, value in wanted.model_dump().items():
-        compared = name not in places and name not in files and not (name in left_open and value == left_open[name])
+        compared = name not in places and not (name in left_open and value == left_open[name])
+        if name in tables and value is not None and Path(value).name == Path(getattr(stored, name) or "").name:
+            continue
         if compared and value != getattr(stored, name):
             raise SettingsError(
                 f"expected the folder's settings that the experiment was begun with, found another {name}; "

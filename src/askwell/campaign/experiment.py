@@ -15,7 +15,8 @@ from typing import NamedTuple
 import torch
 
 from askwell.campaign.campaign import Campaign
-from askwell.campaign.data import dataset_of, moved, read_items
+from askwell.campaign.data import dataset_of, first_campaign, moved, read_items
+from askwell.campaign.quarantine import inherit
 from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
 from askwell.campaign.workspace import Notify, Stage
 from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError, WorkerDiedError
@@ -249,7 +250,11 @@ def _create_or_open(task: CampaignTask, data: Dataset) -> Campaign:
     values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
     own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
     items = None if task.settings.images is None else read_items(task.experiment)
-    return Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
+    sibling = first_campaign(task.experiment)
+    campaign = Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
+    if items is not None and sibling is not None:
+        inherit(campaign.workspace, sibling)
+    return campaign
 
 
 def _images_of(task: CampaignTask) -> Dataset:

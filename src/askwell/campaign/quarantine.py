@@ -3,19 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
-from askwell.campaign.data import TEST_CONTENT
+from askwell.campaign.data import DATABASE, TEST_CONTENT, TEST_UNREADABLE
 from askwell.campaign.workspace import Workspace
 from askwell.errors import CampaignStateError, DatasetCorruptError
-from askwell.pool.reading import new_hashes, read_images
-from askwell.report.csv_files import read_rows, text, write_rows
+from askwell.pool.reading import HashedPool, new_hashes, read_images
+from askwell.report.set_aside import SetAside
+from askwell.store.store import CampaignStore
 
 MOST_UNREADABLE = 0.5  # of the pool: beyond that it is the disk, and not the images
-QUARANTINE_FILE = "quarantine.csv"
-TEST_UNREADABLE = "unreadable test images"
 
 
 def set_aside(workspace: Workspace, unreadable: Mapping[int, str]) -> None:
@@ -31,6 +29,26 @@ def set_aside(workspace: Workspace, unreadable: Mapping[int, str]) -> None:
         store.quarantine(unreadable)
     if hashes := new_hashes(pool):
         store.remember_hashes(hashes)
+
+
+def hold_to_known(workspace: Workspace) -> None:
+    """Hold images in files to the contents that were read when they were first seen."""
+    store, test = workspace.store, workspace.test.images
+    if isinstance(workspace.pool, HashedPool):
+        workspace.pool.expect(store.hashes())
+    if isinstance(test, HashedPool):
+        known = json.loads(store.remembered(TEST_CONTENT) or "{}")
+        test.expect({position: known[name] for position, name in enumerate(test.ids) if name in known})
+
+
+def inherit(workspace: Workspace, sibling: Path) -> None:
+    """Take over what an earlier campaign of the same experiment knows of the files, so that both are about the same images."""
+    with CampaignStore(sibling / DATABASE) as known:
+        for key in (TEST_UNREADABLE, TEST_CONTENT):
+            if (value := known.remembered(key)) is not None:
+                workspace.store.remember(key, value)
+        workspace.store.remember_hashes(known.hashes())
+    hold_to_known(workspace)
 
 
 def all_readable(workspace: Workspace, positions: Sequence[int]) -> bool:
@@ -66,14 +84,6 @@ def remember_test(workspace: Workspace, unreadable: Mapping[int, str]) -> None:
             )
 
 
-class SetAside(NamedTuple):
-    """One image that takes no part: on which side of the split it was, its id, and why it cannot be read."""
-
-    split: str
-    id: str
-    reason: str
-
-
 def quarantine_rows(workspace: Workspace) -> list[SetAside]:
     """Every image set aside, in the order of pool and test."""
     store = workspace.store
@@ -83,18 +93,6 @@ def quarantine_rows(workspace: Workspace) -> list[SetAside]:
     ]
     known = json.loads(store.remembered(TEST_UNREADABLE) or "{}")
     return pool + [SetAside("test", item_id, reason) for item_id, reason in known.items()]
-
-
-def write_quarantine(directory: Path, rows: Sequence[SetAside]) -> None:
-    """Replace quarantine.csv atomically."""
-    write_rows(directory / QUARANTINE_FILE, dict.fromkeys(SetAside._fields, text), rows)
-
-
-def read_quarantine(directories: Sequence[Path]) -> list[SetAside]:
-    """The images that campaigns in the directories, or below them, have set aside, each once."""
-    files = sorted(file for directory in directories for file in directory.rglob(QUARANTINE_FILE))
-    rows = (SetAside(**row) for file in files for row in read_rows(file, dict.fromkeys(SetAside._fields, text)))
-    return list({(row.split, row.id): row for row in rows}.values())
 
 
 def _mostly_unreadable(what: str, unreadable: Mapping[int, str], ids: Sequence[str], count: int) -> DatasetCorruptError:

@@ -1,9 +1,10 @@
 """A folder of images that has moved: find an experiment's items in the new place, and write the new place down."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from askwell.campaign.data import ITEMS_FILE, known_content, moved, read_items, write_items
+from askwell.campaign.data import ITEMS_FILE, known_content, moved, read_items, unreadable_test, write_items
 from askwell.campaign.settings import (
     SETTINGS_FILE,
     ExperimentSettings,
@@ -59,6 +60,9 @@ def find_moved(settings: ExperimentSettings, out: Path, progress: Progress | Non
         raise CampaignStateError(
             f"expected the {len(items)} images of {out} in {folder}, found none of them, neither by name nor by content; check the path."
         )
+    _refuse_missing_test(
+        [item.id for item in items if item.split == "test" and item.id in set(missing)], campaigns, folder
+    )
     images = before.model_copy(
         update={"folder": str(folder), "test_folder": None if test_folder is None else str(test_folder)}
     )
@@ -66,6 +70,17 @@ def find_moved(settings: ExperimentSettings, out: Path, progress: Progress | Non
     return Relinking(
         tuple(campaigns), images, tuple(found[item.id] for item in items), missing, sum(part.by_hash for part in parts)
     )
+
+
+def _refuse_missing_test(missing: Sequence[str], campaigns: Sequence[Path], folder: Path) -> None:
+    """Every round is measured on the same test images, so none that was ever read may be missing."""
+    never_read = {name for directory in campaigns for name in unreadable_test(directory)}
+    lost = [name for name in missing if name not in never_read]
+    if lost:
+        raise CampaignStateError(
+            f"expected all test images of the experiment, found {len(lost)} missing in {folder}, such as {lost[0]!r}; every round is "
+            "measured on the same ones, so put them there, or begin a new experiment. Nothing was changed."
+        )
 
 
 def write_moved(relinking: Relinking, out: Path) -> None:

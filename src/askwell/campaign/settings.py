@@ -166,7 +166,7 @@ def check_settings(kind: type[Settings], values: Mapping[str, Any] | BaseModel, 
             hint = f"did you mean {' or '.join(near)}?" if near else f"known here are {', '.join(known)}."
             raise SettingsError(f"there is no setting called {path!r} in {where}; {hint}") from None
         reason = first["msg"].removeprefix("Value error, ")
-        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
+        found = "" if first["type"] == "missing" or not path else f", found {first['input']!r}"
         setting = f"setting {path!r}" if path else "settings"
         raise SettingsError(f"the {setting} of {where} cannot be used: {reason}{found}.") from None
 

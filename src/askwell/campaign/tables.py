@@ -2,9 +2,10 @@
 
 import json
 
-from askwell.campaign.quarantine import quarantine_rows, write_quarantine
+from askwell.campaign.quarantine import quarantine_rows
 from askwell.campaign.workspace import Workspace
 from askwell.report.curves import CurvePoint, QueryRow, write_curve, write_queries
+from askwell.report.set_aside import write_set_aside
 from askwell.store.files import replace_file
 
 
@@ -62,4 +63,4 @@ def write_tables(workspace: Workspace) -> None:
     text = evaluation_text(workspace)
     replace_file(directory / "evaluation.json", lambda path: path.write_text(text, encoding="utf-8"))
     if rows := quarantine_rows(workspace):
-        write_quarantine(directory, rows)
+        write_set_aside(directory, rows)

@@ -244,21 +244,7 @@ def _experiment(
             progress.stop()
             _say_how_to_continue(sys.argv[1:])
             raise typer.Exit(130) from None
-    _say_what_was_set_aside(directory)
     studies.summarise([directory], directory / "report")
-
-
-def _say_what_was_set_aside(directory: Path) -> None:
-    from askwell.campaign.quarantine import QUARANTINE_FILE, read_quarantine
-
-    rows = read_quarantine([directory])
-    if rows:
-        named = "; ".join(f"{row.id!r}: {row.reason}" for row in rows[:3])
-        more = f", and {len(rows) - 3} more" if len(rows) > 3 else ""
-        err.print(
-            f"{len(rows)} images could not be read and were set aside ({named}{more}); all are in {QUARANTINE_FILE} of each campaign.",
-            soft_wrap=True, highlight=False, markup=False,
-        )  # fmt: skip
 
 
 def _say_how_to_continue(arguments: Sequence[str]) -> None:

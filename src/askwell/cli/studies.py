@@ -128,7 +128,8 @@ def summarise(directories: list[Path], out_dir: Path) -> None:
     summary = write_summary(
         directories, out_dir, title=title, settings=settings, pictures=lambda ids: pictures_below(directories[0], ids)
     )
-    print_table(summary.header, summary.rows)
+    if summary.rows:
+        print_table(summary.header, summary.rows)
     _say(summary.sentences)
     for path in summary.files:
         out.print(str(path), style="dim", soft_wrap=True)
@@ -169,9 +170,18 @@ def _progress(what: str) -> Iterator[Callable[["Headway"], None]]:
         TextColumn(what), MofNCompleteColumn(), BarColumn(), TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=True), TextColumn("{task.fields[doing]}"),
     )  # fmt: skip
-    with Progress(*columns, console=err) as progress:
-        bar = progress.add_task(what, total=None, doing="")
-        yield lambda headway: progress.update(bar, completed=headway.done, total=headway.total, doing=headway.doing)
+    progress = Progress(*columns, console=err)
+    bar = progress.add_task(what, total=None, doing="")
+
+    def follow(headway: "Headway") -> None:
+        progress.start()
+        progress.update(bar, completed=headway.done, total=headway.total, doing=headway.doing)
+
+    try:
+        yield follow
+    finally:
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _say(sentences: Sequence[str]) -> None:

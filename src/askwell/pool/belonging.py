@@ -22,9 +22,11 @@ class Candidates(NamedTuple):
 
 
 class Belonging(NamedTuple):
-    """For each image the position of the first one that it belongs together with (its own if it is alone), and sentences."""
+    """For each image the position of the first one that it belongs together with (its own if it is alone), its file's sha256 if that
+    was read whole, and sentences."""
 
     first: list[int]
+    content: list[str | None]
     notes: list[str]
 
 
@@ -57,12 +59,14 @@ def belonging(images: Candidates, keys: Sequence[str | None] | None, progress: P
                 f"{such_as(alone)}."
             )
     files = list(pages)
-    equal = [[files[index] for index in each] for each in equal_files(files, progress)]
+    found = equal_files(files, progress)
+    equal = [[files[index] for index in each] for each in found.sets]
+    content = {files[index]: digest for index, digest in found.content.items()}
     sides = [_on_one_side([pages[file] for file in each], images.first_test) for each in equal]
     repeated = [side for both in sides for side in both if len(side) > 1]
     sets += [[position for file in side for position in file] for side in repeated]
     notes += [*_repeated(images, repeated), *_on_both_sides(images, sides), *_contradictions(images, sides)]
-    return Belonging(joined(len(images.ids), sets), notes)
+    return Belonging(joined(len(images.ids), sets), [content.get(file) for file in images.files], notes)
 
 
 def _on_one_side(files: list[list[int]], first_test: int) -> tuple[list[list[int]], list[list[int]]]:

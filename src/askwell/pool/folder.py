@@ -20,6 +20,7 @@ from askwell.pool.ids import ListedIds
 from askwell.pool.image_formats import GONE
 from askwell.pool.listing import ListedImage
 
+PROBED, MOST_GONE = 256, 0.5  # files looked for when one is gone, and the share of them that means the disk is
 CHANGED = "its content has changed since it was first read"
 
 
@@ -50,9 +51,18 @@ class FolderPool:
         self._unreadable: dict[int, str] = {}
         self._digests = np.zeros((len(items), DIGEST), np.uint8)
         self._is_known, self._is_new = np.zeros(len(items), bool), np.zeros(len(items), bool)
-        for position, digest in (hashes or {}).items():
-            self._digests[position] = np.frombuffer(bytes.fromhex(digest), np.uint8)
-            self._is_known[position] = True
+        self.expect(hashes or {})
+        self._is_new |= self._is_known
+
+    def expect(self, hashes: Mapping[int, str]) -> None:
+        """Hold images to contents read before, sha256 by position: one that differs, now or later, is unreadable."""
+        with self._lock:
+            for position, digest in hashes.items():
+                expected = np.frombuffer(bytes.fromhex(digest), np.uint8)
+                if self._is_known[position] and (self._digests[position] != expected).any():
+                    self._unreadable[position] = CHANGED
+                self._digests[position] = expected
+                self._is_known[position], self._is_new[position] = True, False
 
     @property
     def ids(self) -> Sequence[str]:
@@ -84,7 +94,9 @@ class FolderPool:
         return torch.from_numpy(pixels if rows is None else pixels[rows])
 
     def new_hashes(self) -> dict[int, str]:
-        """The sha256 of each file's content, by position, of what was decoded for the first time since the last call."""
+        """The sha256 of each file's content, by position, of what was decoded for the first time since the last call, and at
+        the first call of what was known from the beginning.
+        """
         with self._lock:
             positions = np.flatnonzero(self._is_new)
             self._is_new[positions] = False
@@ -118,7 +130,9 @@ class FolderPool:
             raise UnreadableImagesError(reasons, self._ids[int(next(iter(reasons)))])
 
     def _check_folder(self) -> None:
-        """Raise DatasetNotFoundError when not files but their folder is gone: a disk taken away says nothing on images."""
+        """Raise DatasetNotFoundError when not some files but their folder is gone, or most of a sample of them: a disk that
+        was taken away says nothing on images.
+        """
         try:
             with os.scandir(self._root) as entries:
                 missing = next(entries, None) is None
@@ -128,4 +142,11 @@ class FolderPool:
             raise DatasetNotFoundError(
                 f"expected the images in {str(self._root)!r}, found no such folder or an empty one; put it back, "
                 "or name the place it was moved to."
+            )
+        sample = [self._files[place][0] for place in np.linspace(0, len(self._files) - 1, PROBED).astype(int).tolist()]
+        absent = sum(not (self._root / path).exists() for path in set(sample))
+        if absent > MOST_GONE * len(set(sample)):
+            raise DatasetNotFoundError(
+                f"expected the images in {str(self._root)!r}, found {absent} of {len(set(sample))} that were looked for "
+                "gone; put them back, or name the place they were moved to."
             )

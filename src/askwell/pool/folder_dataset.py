@@ -58,16 +58,19 @@ def load_folder(
     return folder_dataset(settings, plan_folder(settings))
 
 
-def folder_dataset(settings: FolderSettings, plan: FolderPlan, *, hashes: Mapping[str, str] | None = None) -> Dataset:
+def folder_dataset(
+    settings: FolderSettings, plan: FolderPlan, *, hashes: Mapping[str, str] | None = None, workers: int | None = None
+) -> Dataset:
     """The planned pool and test images. hashes are the contents' sha256 by id, of images that were decoded before.
 
-    The settings say where the folders are now; the plan says what is in them.
+    The settings say where the folders are now; the plan says what is in them. workers are processes that decode, for pool and test each;
+    as many as there are processors unless given.
     """
     pool_items = [item for item in plan.items if item.split == "pool"]
     test_items = [item for item in plan.items if item.split == "test"]
     test_folder = settings.folder if settings.test_folder is None else settings.test_folder
-    pool = _pool(settings.folder, pool_items, plan, hashes or {})
-    test = _pool(test_folder, test_items, plan, hashes or {})
+    pool = _pool(settings.folder, pool_items, plan, hashes or {}, workers)
+    test = _pool(test_folder, test_items, plan, hashes or {}, workers)
     return Dataset(
         name="folder",
         classes=plan.classes,
@@ -80,10 +83,13 @@ def folder_dataset(settings: FolderSettings, plan: FolderPlan, *, hashes: Mappin
     )
 
 
-def _pool(folder: str, items: Sequence[PlannedItem], plan: FolderPlan, hashes: Mapping[str, str]) -> FolderPool:
+def _pool(
+    folder: str, items: Sequence[PlannedItem], plan: FolderPlan, hashes: Mapping[str, str], workers: int | None
+) -> FolderPool:
     listed = [ListedImage(item.id, item.path, item.page) for item in items]
-    known = {position: hashes[item.id] for position, item in enumerate(items) if item.id in hashes}
-    return FolderPool(Path(folder).expanduser(), listed, plan.form, hashes=known)
+    content = {item.id: item.content for item in items if item.content is not None} | dict(hashes)
+    known = {position: content[item.id] for position, item in enumerate(items) if item.id in content}
+    return FolderPool(Path(folder).expanduser(), listed, plan.form, hashes=known, workers=workers)
 
 
 def _labels(items: Sequence[PlannedItem], classes: Sequence[str]) -> torch.Tensor:

@@ -2,9 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 LARGEST_SIZE = 1024  # of a decoded image: far beyond what a network for few labels reads
+
+
+def _readable(path: object) -> object:
+    if isinstance(path, str) and not path.isascii():
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ValueError("the folder's name is not UTF-8; rename it, or name it through a link") from None
+    return path
 
 
 class FolderSettings(BaseModel):
@@ -25,9 +34,9 @@ class FolderSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    folder: Annotated[str, Field(min_length=1)]
+    folder: Annotated[str, Field(min_length=1), BeforeValidator(_readable)]
     labels: Annotated[str, Field(min_length=1)] | None = None
-    test_folder: Annotated[str, Field(min_length=1)] | None = None
+    test_folder: Annotated[str, Field(min_length=1), BeforeValidator(_readable)] | None = None
     test_labels: Annotated[str, Field(min_length=1)] | None = None
     test_share: float = Field(default=0.2, gt=0, lt=1)
     group_by: Annotated[str, Field(min_length=1)] | None = None

@@ -13,14 +13,16 @@ from askwell.pool.listing import ListedImage
 TABLE = re.compile(r"\.(csv|tsv|txt)(:|$)", re.IGNORECASE)  # what no expression on ids would hold
 
 
-def group_keys(group_by: str, sides: Sequence[Sequence[ListedImage]], folder: Path) -> list[list[str | None]]:
+def group_keys(group_by: str, sides: Sequence[Sequence[ListedImage]], roots: Sequence[Path]) -> list[list[str | None]]:
     """What names the group of each item of each side (the pool, the test images), None for an item that has none.
+
+    roots are the sides' folders.
 
     group_by is "file.csv:column", or a regular expression that is searched in the id: its first group, or the whole match.
 
     Raises UsageError when it is neither, and when no item has a group.
     """
-    keys = _table_keys(group_by, sides, folder) if TABLE.search(group_by) else _expression_keys(group_by, sides)
+    keys = _table_keys(group_by, sides, roots) if TABLE.search(group_by) else _expression_keys(group_by, sides)
     if not any(key is not None for side in keys for key in side):
         raise UsageError(
             f"expected group_by to find groups in ids such as {sides[0][0].id!r}, found that {group_by!r} matches none of "
@@ -71,14 +73,14 @@ def _expression_keys(expression: str, sides: Sequence[Sequence[ListedImage]]) ->
     return [[key(item) for item in side] for side in sides]
 
 
-def _table_keys(group_by: str, sides: Sequence[Sequence[ListedImage]], folder: Path) -> list[list[str | None]]:
-    source = find_table(group_by, folder)
+def _table_keys(group_by: str, sides: Sequence[Sequence[ListedImage]], roots: Sequence[Path]) -> list[list[str | None]]:
+    source = find_table(group_by, roots[0])
     if not source.columns:
         raise UsageError(
             f"expected group_by to name the column of {source.path.name} that holds the group, found {group_by!r}; "
             f"write '{source.path.name}:patient_id', say."
         )
-    tables = [read_values(source, ItemNames(side), "group") for side in sides]
+    tables = [read_values(source, ItemNames(side, root), "group") for side, root in zip(sides, roots, strict=True)]
     if not any(table.values for table in tables):
         raise no_image_named(source.path, tables[0], sides[0][0])
     return [

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ LABEL_COLUMNS = {
     *("label", "labels", "class", "class_name", "target", "category", "species", "y"),
     *("diagnosis", "dx", "malignant", "benign_malignant"),
 }
+WHOLE_NUMBER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")  # as tables of numbers write it, also with a point
 
 
 class TableSource(NamedTuple):
@@ -58,6 +60,8 @@ def find_table(spec: str, folder: Path) -> TableSource:
 
 def read_values(source: TableSource, names: ItemNames, what: str) -> TableValues:
     """What the table says of each item; ``what`` it is ("label", "group") is for the sentences. Rows without it say nothing.
+
+    Where all values are whole numbers, 1.0 is 1.
 
     Raises UsageError for a table that cannot be understood, for names that can mean several images, and for an item that
     is given two values.
@@ -141,19 +145,34 @@ def _separated(text: str, separator: str) -> list[list[str]]:
 def _value_rows(source: TableSource, names: ItemNames, what: str) -> list[tuple[str, str]]:
     """(name, value) of every row but a header."""
     rows = read_table(source.path)
-    has_header, image, value = _columns(source, rows[0], names, what)
-    return [(row[image], row[value].strip()) for row in rows[has_header:]]
+    has_header, image, value = _columns(source, rows, names, what)
+    values = _without_points([row[value].strip() for row in rows[has_header:]])
+    return [(row[image], said) for row, said in zip(rows[has_header:], values, strict=True)]
 
 
-def _columns(source: TableSource, first: Sequence[str], names: ItemNames, what: str) -> tuple[bool, int, int]:
+def _without_points(values: list[str]) -> list[str]:
+    """Whole numbers without a decimal point, where some have one and all are whole numbers or empty; else the values."""
+    numbers = [WHOLE_NUMBER.fullmatch(value) for value in values]
+    if not any(number and number[2] for number in numbers):
+        return values
+    if any(value and not number for value, number in zip(values, numbers, strict=True)):
+        return values
+    return [str(int(number[1])) if number else "" for number in numbers]
+
+
+def _columns(source: TableSource, rows: Sequence[Sequence[str]], names: ItemNames, what: str) -> tuple[bool, int, int]:
     """Whether the first row is a header, and which columns hold the image's name and the value."""
-    cells = [cell.strip() for cell in first]
+    cells = [cell.strip() for cell in rows[0]]
     images = [place for place, cell in enumerate(cells) if cell.lower() in IMAGE_COLUMNS]
     values = [place for place, cell in enumerate(cells) if cell.lower() in LABEL_COLUMNS]
     if source.columns:
         named = [_column(source, cells, name) for name in source.columns]
         values = named[-1:]
         images = named[:1] if len(named) == 2 else [place for place in images if place != values[0]]
+    elif len(cells) > 2 and (one_hot := _one_hot(rows, images)):
+        values = [place for place in values if place not in one_hot]
+        if len(images) != 1 or len(values) != 1:
+            raise _is_one_hot(source.path, [cells[place] for place in one_hot])
     elif len(images) == 1 and len(values) == 1:
         pass
     elif len(cells) == 2 and (any(cell in names for cell in cells) or not (images or values)):
@@ -167,6 +186,30 @@ def _columns(source: TableSource, first: Sequence[str], names: ItemNames, what: 
             f"in its first row; name both as in '{example}', and write a header line if it has none."
         )
     return True, images[0], values[0]
+
+
+def _one_hot(rows: Sequence[Sequence[str]], images: Sequence[int]) -> list[int]:
+    """The columns of 0 and 1 below the first row, but for names of images, if several are used and every row has a single 1; else none."""
+    columns = [[cell.strip() for cell in column] for column in zip(*rows[1:], strict=True)]
+    marks = {place: _marks(column) for place, column in enumerate(columns) if place not in images}
+    flags = {place: column for place, column in marks.items() if column is not None}
+    used = [column for column in flags.values() if any(column)]
+    return list(flags) if len(used) > 1 and all(sum(row) == 1 for row in zip(*used, strict=True)) else []
+
+
+def _marks(column: Sequence[str]) -> list[bool] | None:
+    """Which cells are 1; None unless all are 0 or 1."""
+    numbers = [WHOLE_NUMBER.fullmatch(cell) for cell in column]
+    values = [int(number[1]) if number else None for number in numbers]
+    return [value == 1 for value in values] if set(values) <= {0, 1} else None
+
+
+def _is_one_hot(path: Path, columns: Sequence[str]) -> UsageError:
+    named = ", ".join(map(repr, columns[:3])) + (", ..." if len(columns) > 3 else "")
+    return UsageError(
+        f"expected one column of class names in {path}, found {len(columns)} columns of 0 and 1 with a single 1 in every row, "
+        f"a column for each class ({named}); write the class of each row into one column."
+    )
 
 
 def _column(source: TableSource, cells: Sequence[str], name: str) -> int:

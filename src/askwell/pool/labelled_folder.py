@@ -74,7 +74,7 @@ def _by_subfolder(items: Sequence[ListedImage], root: Path) -> tuple[dict[int, s
 
 def _by_table(items: Sequence[ListedImage], root: Path, spec: str) -> tuple[dict[int, str], list[str]]:
     source = find_table(spec, root)
-    table = read_values(source, ItemNames(items), "label")
+    table = read_values(source, ItemNames(items, root), "label")
     if not table.values:
         raise no_image_named(source.path, table, items[0])
     notes = []

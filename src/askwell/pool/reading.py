@@ -18,6 +18,10 @@ SetAside = Callable[[Mapping[int, str]], object]  # told why images cannot be re
 class HashedPool(Protocol):
     """A pool of files, which knows the content of what it has read."""
 
+    def expect(self, hashes: Mapping[int, str]) -> None:
+        """Hold images to contents read before: one that differs is unreadable."""
+        ...
+
     def new_hashes(self) -> dict[int, str]:
         """sha256 of each file's content, by position, of what was read for the first time since the last call."""
         ...

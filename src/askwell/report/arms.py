@@ -8,14 +8,15 @@ from askwell.report.curves import (
     Curve,
     CurvePoint,
     accuracies_at,
-    common_labels,
     curves_by_strategy,
     mean_curve,
+    mean_labels,
 )
 from askwell.report.intervals import MIN_SEEDS, mean_interval
-from askwell.report.looks import Look, looks_of
+from askwell.report.looks import Look, looks_of, shortened
 
 ZERO = 1e-9  # an error below this is 0, which has no place on a log axis
+_BESIDE_A_COUNT = 22  # characters of a name that shares its line with a labels count
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Arm:
 
     @property
     def leading(self) -> Curve:
-        """The curve whose end carries the name: the mean, or the first seed where the seeds share no labels count."""
+        """The curve whose end carries the name: the mean, or the first seed where the seeds share no range of labels."""
         return self.mean if self.mean.labels else self.singles[0]
 
 
@@ -43,10 +44,15 @@ def arms_of(points: Iterable[CurvePoint]) -> list[Arm]:
 
 def _arm(name: str, look: Look, seeds: Mapping[int, Curve]) -> Arm:
     mean = mean_curve(seeds)
-    ends = [(n, mean_interval(accuracies_at(seeds, n))) for n in common_labels(seeds)]
+    ends = [(n, mean_interval(accuracies_at(seeds, n))) for n in mean_labels(seeds)]
     band = tuple((n, 1.0 - interval[1], min(1.0, 1.0 - interval[0])) for n, interval in ends if interval)
     single = not mean.labels or 1 < len(seeds) < MIN_SEEDS
     return Arm(name, look, len(seeds), mean, tuple(seeds.values()) if single else (), band)
+
+
+def last_labels(arms: Sequence[Arm]) -> int:
+    """The labels count at which the longest of all drawn curves ends."""
+    return max(curve.labels[-1] for arm in arms for curve in (arm.leading, *arm.singles))
 
 
 def error_range(arms: Sequence[Arm], targets: Sequence[float]) -> tuple[float, float]:
@@ -84,7 +90,17 @@ def subtitle(arms: Sequence[Arm]) -> str:
     parts = ["bold: mean"] if most > 1 else []
     parts += ["thin: each seed"] if any(arm.singles for arm in arms) else []
     parts += ["band: 95 % t-interval"] if any(arm.band for arm in arms) else []
-    return "  ·  ".join([seeds, *parts, "right: error at the end"])
+    last = last_labels(arms)
+    early = any(arm.leading.labels[-1] < last for arm in arms)
+    return "  ·  ".join([seeds, *parts, f"right: error {'where each curve ends' if early else 'at the end'}"])
+
+
+def end_text(name: str, curve: Curve, last: int, value: float) -> str:
+    """A curve's name and the value at its end; where that comes before the last labels count, also the labels count there."""
+    labels = curve.labels[-1]
+    if labels == last:
+        return f"{shortened(name)}  {percent(value)}"
+    return f"{shortened(name, _BESIDE_A_COUNT)}  at {labels} {'label' if labels == 1 else 'labels'}: {percent(value)}"
 
 
 def percent(value: float) -> str:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from askwell.report.curves import Curve, CurvePoint
+from askwell.report.curves import Curve, CurvePoint, accuracies_at, mean_labels
 from askwell.report.evaluations import CalibrationBin, RunEvaluation
 
 
@@ -47,15 +47,14 @@ def _merged(bins: Sequence[CalibrationBin]) -> CalibrationBin:
 
 
 def ece_curves(points: Iterable[CurvePoint]) -> dict[str, Curve]:
-    """Strategy -> mean calibration error over seeds, at the labels counts where every seed has one; strategies without are left out."""
+    """Strategy -> mean calibration error over seeds, at labels counts inside every seed's range; strategies without are left out."""
     values: dict[str, dict[int, dict[int, float]]] = {}
     for point in sorted(points, key=lambda point: point.round):
         if point.ece is not None:
             values.setdefault(point.strategy, {}).setdefault(point.seed, {})[point.labels] = point.ece
     curves: dict[str, Curve] = {}
     for strategy, seeds in values.items():
-        labels = sorted(set.intersection(*(set(at) for at in seeds.values())))
-        if labels:
-            means = tuple(math.fsum(at[n] for at in seeds.values()) / len(seeds) for n in labels)
-            curves[strategy] = Curve(tuple(labels), means)
+        own = {seed: Curve(tuple(sorted(at)), tuple(at[n] for n in sorted(at))) for seed, at in seeds.items()}
+        if labels := mean_labels(own):
+            curves[strategy] = Curve(tuple(labels), tuple(math.fsum(accuracies_at(own, n)) / len(own) for n in labels))
     return curves

@@ -1,7 +1,7 @@
 """Learning curves as numbers: their files, crossings, areas, means over seeds, and the accuracy at the end."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,15 +171,28 @@ def common_labels(curves: Mapping[int, Curve]) -> list[int]:
     return sorted(set.intersection(*(set(curve.labels) for curve in curves.values()))) if curves else []
 
 
+def mean_labels(curves: Mapping[int, Curve]) -> list[int]:
+    """The labels counts of any seed that lie inside every seed's range, ascending: where a mean over seeds is taken."""
+    if not curves:
+        return []
+    low, high = _overlap(curves.values())
+    return sorted({n for curve in curves.values() for n in curve.labels if low <= n <= high})
+
+
 def accuracies_at(curves: Mapping[int, Curve], labels: int) -> list[float]:
-    """Every seed's accuracy at a labels count that all have, in the order of the seeds."""
-    return [curve.accuracy[curve.labels.index(labels)] for curve in curves.values()]
+    """Every seed's accuracy at a labels count inside its range, in the order of the seeds; straight lines join a seed's points."""
+    return [float(np.interp(labels, curve.labels, curve.accuracy)) for curve in curves.values()]
 
 
 def mean_curve(curves: Mapping[int, Curve]) -> Curve:
-    """The mean over seeds at the labels counts common to all; rounded to 12 digits, so that a mean of exactly 0.95 reaches 0.95."""
-    labels = common_labels(curves)
+    """The mean over seeds at their ``mean_labels``; rounded to 12 digits, so that a mean of exactly 0.95 reaches 0.95."""
+    labels = mean_labels(curves)
     return Curve(tuple(labels), tuple(_mean(accuracies_at(curves, n)) for n in labels))
+
+
+def interpolated(curves: Mapping[int, Curve]) -> bool:
+    """Whether the mean over seeds is taken at labels counts that not every seed has."""
+    return mean_labels(curves) != common_labels(curves)
 
 
 def common_range(curves: Iterable[Curve]) -> tuple[int, int] | None:
@@ -187,7 +200,7 @@ def common_range(curves: Iterable[Curve]) -> tuple[int, int] | None:
     curves = list(curves)
     if not curves:
         return None
-    low, high = max(curve.labels[0] for curve in curves), min(curve.labels[-1] for curve in curves)
+    low, high = _overlap(curves)
     return (low, high) if low < high else None
 
 
@@ -209,6 +222,11 @@ def final_accuracies(points: Iterable[CurvePoint]) -> dict[str, FinalAccuracy]:
         labels = {seed: curve.labels[-1] for seed, curve in seeds.items()}
         final[name] = FinalAccuracy(_mean(list(per_seed.values())), per_seed, labels)
     return final
+
+
+def _overlap(curves: Collection[Curve]) -> tuple[int, int]:
+    """The last beginning and the first end; the second is less where the curves share no labels count."""
+    return max(curve.labels[0] for curve in curves), min(curve.labels[-1] for curve in curves)
 
 
 def _curve(accuracy: Mapping[int, float]) -> Curve:

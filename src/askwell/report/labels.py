@@ -37,8 +37,8 @@ class Bounds(NamedTuple):
 class LabelsRow:
     """How many labels one strategy needed for one target; None = not reached (censored), or no random arm to compare with.
 
-    ``mean_*`` are crossings of the mean curve over seeds, followed up to ``mean_max_labels`` (None where the seeds share no labels
-    count); ``median_*`` are medians over the seeds' own crossings. ``*_ratio`` is this strategy's mean crossing over random's: 0.4
+    ``mean_*`` are crossings of the mean curve over seeds, followed up to ``mean_max_labels`` (None where the seeds share no range
+    of labels); ``median_*`` are medians over the seeds' own crossings. ``*_ratio`` is this strategy's mean crossing over random's: 0.4
     means 40 % of random's labels.
     """
 
@@ -52,6 +52,21 @@ class LabelsRow:
     median_sustained: Bounds
     first_ratio: float | None
     sustained_ratio: float | None
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Targets that were not reached.
+
+    never   no run reached them
+    seldom  target -> how many runs reached it, of the targets that have no row for want of a mean or median that reached them
+    runs    how many runs there are; they ended with ``ends[0]`` to ``ends[1]`` labels
+    """
+
+    never: tuple[float, ...]
+    seldom: Mapping[float, int]
+    runs: int
+    ends: tuple[int, int]
 
 
 def labels_table(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> list[LabelsRow]:
@@ -74,6 +89,24 @@ def shown_targets(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAU
     rows = labels_table(points, above)
     reached = {row.target for row in rows if row.mean_first is not None or math.isfinite(row.median_first.high)}
     return tuple(above[: sum(target in reached for target in above) + 1])
+
+
+def missed_targets(points: Iterable[CurvePoint], targets: Sequence[float] = DEFAULT_TARGETS) -> Missed | None:
+    """What was not reached, ascending, whether it is worth a row or not; None without a measured accuracy.
+
+    Raises SettingsError for a target outside (0, 1].
+    """
+    points = list(points)
+    shown = shown_targets(points, targets)
+    runs = [curve for seeds in curves_by_strategy(points).values() for curve in seeds.values()]
+    if not runs:
+        return None
+    ends = [curve.labels[-1] for curve in runs]
+    reached = {target: sum(max(curve.accuracy) >= target for curve in runs) for target in sorted(set(targets))}
+    never = tuple(target for target, count in reached.items() if count == 0)
+    started = min(curve.accuracy[0] for curve in runs)
+    seldom = {target: n for target, n in reached.items() if n and target > started and target not in shown}
+    return Missed(never, seldom, len(runs), (min(ends), max(ends)))
 
 
 def _labels_row(strategy: str, target: float, curves: Mapping[int, Curve], means: Mapping[str, Curve]) -> LabelsRow:

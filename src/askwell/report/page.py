@@ -15,16 +15,18 @@ from markupsafe import Markup, escape
 
 from askwell.errors import UsageError
 from askwell.report import tables, verdicts, wording
-from askwell.report.calibration import Reliability, reliabilities
+from askwell.report.calibration import Reliability, ece_curves, reliabilities
 from askwell.report.confusion import confusions
 from askwell.report.curves import BASELINE, CurvePoint, QueryRow, curves_by_strategy
 from askwell.report.evaluations import RunEvaluation
 from askwell.report.labels import DEFAULT_TARGETS, LabelsRow, labels_table, shown_targets
 from askwell.report.paired import paired_test
 from askwell.report.pictures import Picture, data_addresses, picture_requests
+from askwell.report.set_aside import SetAside
 from askwell.store.files import replace_file
 
 PAGE_NAME = "report.html"
+LEARNING, CALIBRATION = "learning_curves", "calibration"  # the figures' names
 
 
 class _Drawn(NamedTuple):
@@ -52,12 +54,14 @@ def write_report(
     settings: Mapping[str, str],
     evaluations: Sequence[RunEvaluation] = (),
     pictures: Mapping[str, Picture] | None = None,
+    set_aside: Sequence[Sequence[SetAside]] = (),
 ) -> Path:
     """Write report.html and the figures beside it (PNG and SVG) into the directory, which is made if needed; returns the page's path.
 
     targets      accuracies (fractions); only those worth a row are shown (see ``shown_targets``)
     evaluations  what stands behind the accuracies; without them calibration and confusion are left out
     pictures     id -> image of what ``picture_requests`` names; None leaves the pictures out
+    set_aside    for each campaign the images it set aside, in any order; none where it set none aside
 
     Raises UsageError without points, SettingsError for a target outside (0, 1], ShapeError for a picture that is none.
     """
@@ -71,24 +75,36 @@ def write_report(
         "labels_header": wording.LABELS_HEADER[1:],
         "labels_groups": _groups(rows),
         "early": any(" to " in cell or "≥" in cell for row in rows for cell in wording.labels_cells(row)[3:]),
-        "all_targets": ", ".join(wording.target_text(target) for target in sorted(targets)),
+        "labels_said": wording.labels_said(points, targets, rows),
+        "interpolated": wording.interpolated_text(points),
         "saved": wording.labels_saved(rows),
         "time": tables.time_table(points),
         "asked": tables.asked_table(queries or ()),
         "pictures": _pictures(queries or (), pictures),
+        "set_aside": tables.set_aside_table(set_aside),
+        "set_aside_said": wording.set_aside_text(set_aside),
         "settings": settings,
         **_comparison(points),
         **_measured(points, evaluations),
     }
     directory.mkdir(parents=True, exist_ok=True)
-    content |= {"learning": _learning_figure(points, directory, shown)}
-    content |= {"calibration": _calibration_figure(points, reliabilities(evaluations), directory)}
+    drawn = drawn_figures(points, evaluations)
+    content |= {"learning": _learning_figure(points, directory, shown) if LEARNING in drawn else _Drawn()}
+    reliable = reliabilities(evaluations)
+    content |= {"calibration": _calibration_figure(points, reliable, directory) if CALIBRATION in drawn else _Drawn()}
     template = files("askwell.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(content)
     path = directory / PAGE_NAME
     replace_file(path, lambda temporary: temporary.write_bytes(page.encode("utf-8", "replace")))
     return path
+
+
+def drawn_figures(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation] = ()) -> tuple[str, ...]:
+    """The names, without ending, of the figures for which something was measured."""
+    learning = any(point.accuracy is not None for point in points)
+    calibration = ece_curves(points) or reliabilities(evaluations)
+    return (*([LEARNING] if learning else []), *([CALIBRATION] if calibration else []))
 
 
 def text_table(rows: Sequence[LabelsRow]) -> list[tuple[str, ...]]:
@@ -116,27 +132,26 @@ def _comparison(points: Sequence[CurvePoint]) -> dict[str, Any]:
 
 def _measured(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation]) -> dict[str, Any]:
     """What the page says of the test images: the accuracy at the end, confidence, and who is taken for whom."""
+    confused = confusions(evaluations)
     return {
         "end": tables.end_table(points, evaluations),
         "sample": tables.sample_text(tables.test_samples(points, evaluations)),
         "sureness": tables.calibration_table(reliabilities(evaluations)),
-        "confused": tables.confusion_groups(confusions(evaluations)),
+        "confused": tables.confusion_groups(confused),
+        "confused_columns": tables.confusion_columns(confused),
     }
 
 
 def _learning_figure(points: Sequence[CurvePoint], directory: Path, targets: Sequence[float]) -> _Drawn:
-    curves = curves_by_strategy(points)
-    if not curves:
-        return _Drawn()
     from askwell.report.plots import draw_learning_curves  # here, because reading numbers needs no matplotlib
 
-    words = f"Test error against labels for {', '.join(curves)}; the numbers are in the tables below."
+    words = (
+        f"Test error against labels for {', '.join(curves_by_strategy(points))}; the numbers are in the tables below."
+    )
     return _drawn(draw_learning_curves(points, directory, targets=targets), words)
 
 
 def _calibration_figure(points: Sequence[CurvePoint], reliable: Sequence[Reliability], directory: Path) -> _Drawn:
-    if not reliable and all(point.ece is None for point in points):
-        return _Drawn()
     from askwell.report.plots import draw_calibration
 
     paths = draw_calibration(points, reliable, directory)

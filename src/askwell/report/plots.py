@@ -26,8 +26,10 @@ from askwell.report.arms import (
     Arm,
     arms_of,
     drawn_errors,
+    end_text,
     error_range,
     errors_of,
+    last_labels,
     marked,
     percent,
     subtitle,
@@ -113,7 +115,8 @@ def _axes(figure: Figure, left: float, bottom: float, width: float, height: floa
 def _figure(arms: Sequence[Arm], targets: Sequence[float]) -> Figure:
     height = max(5.0, _TOP + _BOTTOM + _LINE * len(arms))
     figure = _blank(height)
-    names = [_name(figure, arm.name, 1.0 - arm.leading.accuracy[-1]) for arm in arms]
+    last = last_labels(arms)
+    names = [_words(figure, end_text(arm.name, arm.leading, last, 1.0 - arm.leading.accuracy[-1])) for arm in arms]
     axes = _axes(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _column(names), height - _BOTTOM - _TOP)
     lowest = _scale(axes, arms, targets)
     for shift, arm in enumerate(arms):
@@ -128,11 +131,10 @@ def _figure(arms: Sequence[Arm], targets: Sequence[float]) -> Figure:
 def _scale(axes: Axes, arms: Sequence[Arm], targets: Sequence[float]) -> float:
     """Axes, ticks and grid; returns the lower end of the error axis, where errors below it are drawn."""
     low, high = error_range(arms, targets)
-    last = max(curve.labels[-1] for arm in arms for curve in (arm.leading, *arm.singles))
     axes.set(yscale="log", ylim=(low, high))
     axes.yaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
     axes.yaxis.set_minor_locator(NullLocator())
-    _dress_axes(axes, last, "test error (log scale)")
+    _dress_axes(axes, last_labels(arms), "test error (log scale)")
     if min(drawn_errors(arms)) <= ZERO:
         axes.set_xlabel("labels seen by the learner (an error of 0 lies on this edge)", labelpad=7)
     return low
@@ -210,17 +212,18 @@ def _calibration_figure(
             axes = _axes(figure, left, height - _HEAD - down - side, side, side)
             _draw_reliability(axes, part, looks[part.strategy], outer=left == squares[0][0])
     if curves:
-        _draw_title(
-            figure, height - above, "Calibration error as labels are added", "mean over seeds; right: at the end"
-        )
-        names = [_name(figure, name, curve.accuracy[-1]) for name, curve in curves.items()]
+        last = max(curve.labels[-1] for curve in curves.values())
+        early = any(curve.labels[-1] < last for curve in curves.values())
+        below = f"mean over seeds; right: {'where each curve ends' if early else 'at the end'}"
+        _draw_title(figure, height - above, "Calibration error as labels are added", below)
+        names = [_words(figure, end_text(name, curve, last, curve.accuracy[-1])) for name, curve in curves.items()]
         axes = _axes(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _column(names), _ERROR_HEIGHT)
         for shift, (name, curve) in enumerate(curves.items()):
             _draw_line(axes, curve.labels, curve.accuracy, looks[name], shift, 2.0 if name == BASELINE else 3.0)
         top = 1.06 * max(0.01, *(max(curve.accuracy) for curve in curves.values()))
         ticks = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, top)
         axes.set(ylim=(0.0, top), yticks=[tick for tick in ticks if tick <= top])
-        _dress_axes(axes, max(curve.labels[-1] for curve in curves.values()), "calibration error (ECE)")
+        _dress_axes(axes, last, "calibration error (ECE)")
         ends = [(curve.labels[-1], curve.accuracy[-1]) for curve in curves.values()]
         _place_names(axes, ends, [looks[name] for name in curves], names)
     return figure
@@ -272,9 +275,9 @@ def _draw_title(figure: Figure, top: float, title: str, below: str) -> None:
     figure.text(left, (top - 0.60) / height, below, fontsize=9, color=QUIET)
 
 
-def _name(figure: Figure, name: str, end: float) -> Text:
-    """The strategy's name and its value at the end, to be placed when the axes are known."""
-    return figure.text(0.0, 0.0, f"{shortened(name)}  {percent(end)}", va="center_baseline")
+def _words(figure: Figure, words: str) -> Text:
+    """Words at a curve's end, to be placed when the axes are known."""
+    return figure.text(0.0, 0.0, words, va="center_baseline")
 
 
 def _column(names: Sequence[Text]) -> float:

@@ -8,21 +8,21 @@ from askwell.errors import UsageError
 from askwell.report.curves import CurvePoint, QueryRow, read_curve, read_queries, write_curve, write_queries
 from askwell.report.evaluations import read_evaluations
 from askwell.report.labels import DEFAULT_TARGETS, labels_table, shown_targets
-from askwell.report.page import text_table, write_report
+from askwell.report.page import drawn_figures, text_table, write_report
 from askwell.report.paired import paired_test
 from askwell.report.pictures import Picture, requested_ids
+from askwell.report.set_aside import read_set_aside
 from askwell.report.verdicts import limits, verdicts
-from askwell.report.wording import labels_saved
+from askwell.report.wording import labels_said, labels_saved, set_aside_text
 
 CURVE_FILE = "curve.csv"
 QUERIES_FILE = "queries.csv"
 CAMPAIGN_FILE = "campaign.toml"  # what makes a directory a campaign
-FIGURES = ("learning_curves.png", "learning_curves.svg", "calibration.png", "calibration.svg")
 Fetch = Callable[[Sequence[str]], Mapping[str, Picture]]
 
 
 class Summary(NamedTuple):
-    """What a terminal shows: the labels table (header, rows), sentences about it, and the files that were written."""
+    """What a terminal shows: the labels table (no header where it has no rows), sentences about it, and the files that were written."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -46,6 +46,9 @@ def summarise(
     Raises UsageError when there is no campaign with a committed round, or the same strategy and seed occurs twice.
     """
     points, queries = gather(directories)
+    campaigns = [file.parent for directory in directories for file in curve_files(directory)]
+    evaluations = read_evaluations(campaigns)
+    set_aside = read_set_aside(campaigns)
     out.mkdir(parents=True, exist_ok=True)
     write_curve(out / CURVE_FILE, points)
     write_queries(out / QUERIES_FILE, queries)
@@ -56,16 +59,17 @@ def summarise(
         title=title,
         targets=targets,
         settings=settings,
-        evaluations=read_evaluations(file.parent for directory in directories for file in curve_files(directory)),
+        evaluations=evaluations,
         pictures=pictures(requested_ids(queries)) if pictures is not None else None,
+        set_aside=set_aside,
     )
     rows = labels_table(points, shown_targets(points, targets))
     header, *cells = text_table(rows)
     test = paired_test(points)
     told = [f"{strategy}: {sentence}" for strategy, sentence in (*verdicts(test), *labels_saved(rows))]
-    return Summary(
-        header, cells, [*told, *limits(test)], [page, *(path for name in FIGURES if (path := out / name).exists())]
-    )
+    told += [*limits(test), *labels_said(points, targets, rows), *filter(None, [set_aside_text(set_aside)])]
+    figures = [out / f"{name}.{kind}" for name in drawn_figures(points, evaluations) for kind in ("png", "svg")]
+    return Summary(header if cells else (), cells, told, [page, *figures])
 
 
 def gather(directories: Sequence[Path]) -> tuple[list[CurvePoint], list[QueryRow]]:

@@ -21,10 +21,13 @@ from askwell.report.curves import (
 from askwell.report.evaluations import RoundEvaluation, RunEvaluation
 from askwell.report.intervals import mean_interval
 from askwell.report.paired import PairedTest
+from askwell.report.set_aside import SetAside, by_reason, union
 from askwell.report.verdicts import p_text
 
 _MOST_LABELS = 20  # classes that get a row of their own in the table of what was asked
+_MOST_REASONS, _FIRST_IDS = 12, 3  # of the images set aside: rows, and ids named in each
 _METRICS = {"nll": "NLL, nats", "ece": "ECE", "auc": "AUC"}
+_SHOWN_ROUNDS = {1: ("last",), 2: ("first", "last"), 3: ("first", "middle", "last")}
 
 
 @dataclass(frozen=True)
@@ -130,19 +133,40 @@ def calibration_table(reliable: Sequence[Reliability]) -> Table:
     return Table(("strategy", "mean confidence", "accuracy", "too sure by, points"), tuple(rows))
 
 
+def confusion_columns(found: Sequence[Confusion]) -> tuple[str, ...]:
+    """The header over the confused pairs: as many of first, middle and last as some strategy has rounds to show."""
+    return (
+        "true class, and what it was taken for",
+        *_SHOWN_ROUNDS[max((len(each.rounds) for each in found), default=1)],
+    )
+
+
 def confusion_groups(found: Sequence[Confusion]) -> list[tuple[str, list[tuple[str, ...]]]]:
-    """For each strategy a heading and its pairs: "8 taken for 1", and the share of the true class at the first, middle and last round."""
+    """For each strategy a heading and its pairs: "8 taken for 1", and the share of the true class in the columns' rounds."""
+    columns = confusion_columns(found)[1:]
     groups: list[tuple[str, list[tuple[str, ...]]]] = []
     for each in found:
         rounds = " and ".join(filter(None, [", ".join(map(str, each.rounds[:-1])), str(each.rounds[-1])]))
         heading = f"{each.strategy}, {'round' if len(each.rounds) == 1 else 'rounds'} {rounds}"
-        lead = [wording.NOTHING] * (3 - len(each.rounds))
-        rows = [
-            (f"{pair.truth} taken for {pair.predicted}", *lead, *(wording.percent(share, 1) for share in pair.shares))
-            for pair in each.pairs
-        ]
-        groups.append((heading, rows or [("no image was taken for another class", *[wording.NOTHING] * 3)]))
+        own = _SHOWN_ROUNDS[len(each.rounds)]
+        rows: list[tuple[str, ...]] = []
+        for pair in each.pairs:
+            shares = {name: wording.percent(share, 1) for name, share in zip(own, pair.shares, strict=True)}
+            cells = (shares.get(name, wording.NOTHING) for name in columns)
+            rows.append((f"{pair.truth} taken for {pair.predicted}", *cells))
+        groups.append((heading, rows or [("no image was taken for another class", *[wording.NOTHING] * len(columns))]))
     return groups
+
+
+def set_aside_table(campaigns: Sequence[Sequence[SetAside]]) -> Table:
+    """The images set aside by split and reason: how many, and the first ids; rare reasons share a row."""
+    reasons = by_reason(union(campaigns))
+    rows = [(each.split, each.reason, str(len(each.ids)), _first(each.ids)) for each in reasons[:_MOST_REASONS]]
+    if others := reasons[_MOST_REASONS:]:
+        ids = [name for each in others for name in each.ids]
+        splits = ", ".join(dict.fromkeys(each.split for each in others))
+        rows.append((splits, wording.counted(len(others), "other reason", "other reasons"), str(len(ids)), _first(ids)))
+    return Table(("split", "reason", "images", "first ids"), tuple(rows))
 
 
 def time_table(points: Sequence[CurvePoint]) -> Table:
@@ -220,6 +244,10 @@ def _interval_text(interval: tuple[float, float] | None) -> str:
     if interval is None:
         return wording.NOTHING
     return f"{100.0 * max(0.0, interval[0]):.2f} to {wording.percent(min(1.0, interval[1]))}"
+
+
+def _first(ids: Sequence[str]) -> str:
+    return ", ".join([*ids[:_FIRST_IDS], *(["…"] if len(ids) > _FIRST_IDS else [])])
 
 
 def _share(count: int, counts: Counter[str]) -> str:

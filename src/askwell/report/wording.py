@@ -1,10 +1,12 @@
 """The report's numbers in plain words: what was run, labels needed and labels saved."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from askwell.report.curves import BASELINE, CurvePoint
-from askwell.report.labels import Bounds, LabelsRow
+from askwell.report.curves import BASELINE, CurvePoint, curves_by_strategy, interpolated
+from askwell.report.labels import Bounds, LabelsRow, missed_targets
+from askwell.report.set_aside import SetAside, union
 
 LABELS_HEADER = (
     "target",
@@ -17,6 +19,10 @@ LABELS_HEADER = (
     f"against {BASELINE}",
 )
 NOTHING = "–"
+UNMEASURED = (
+    "No round has a measured accuracy, so there is no curve to draw and nothing can be said about labels needed or saved. Keep some "
+    "labelled images for evaluation to have them."
+)
 
 
 def percent(value: float, digits: int = 2) -> str:
@@ -141,23 +147,30 @@ def labels_saved(rows: Sequence[LabelsRow]) -> list[tuple[str, str]]:
 def _saved(rows: Sequence[LabelsRow], random: Mapping[float, LabelsRow]) -> str:
     """What one strategy saved; rows ascend by target."""
     if any(row.mean_max_labels is None or random[row.target].mean_max_labels is None for row in rows):
-        return "The seeds share no labels count, so there is no mean curve to compare."
+        return "The seeds share no range of labels, so there is no mean curve to compare."
     both = [row for row in rows if row.mean_first is not None and random[row.target].mean_first is not None]
     ahead = [row for row in rows if row.mean_first is not None and random[row.target].mean_first is None]
     behind = [row for row in rows if row.mean_first is None and random[row.target].mean_first is not None]
     sentences = [_both_reached(both[-1], random[both[-1].target])] if both else []
     if ahead:
-        limit = labels_text(random[ahead[-1].target].mean_max_labels, None)
+        own, other = _ends(ahead[-1], random[ahead[-1].target])
+        end = f", where its curve ends (this one ends at {own})" if own != other else ""
         sentences.append(
-            f"{target_text(ahead[-1].target)} took {ahead[-1].mean_first} labels; {BASELINE} did not reach it with {limit}."
+            f"{target_text(ahead[-1].target)} took {ahead[-1].mean_first} labels; {BASELINE} did not reach it with {other}{end}."
         )
     if behind:
         reached = random[behind[-1].target].mean_first
-        limit = labels_text(behind[-1].mean_max_labels, None)
+        own, other = _ends(behind[-1], random[behind[-1].target])
+        end = f", where this curve ends ({BASELINE}’s ends at {other})" if own != other else ""
         sentences.append(
-            f"{target_text(behind[-1].target)} was not reached with {limit} labels; {BASELINE} took {reached}."
+            f"{target_text(behind[-1].target)} was not reached with {own} labels{end}; {BASELINE} took {reached}."
         )
     return " ".join(sentences) or f"No target was reached by it or by {BASELINE}, so nothing can be said."
+
+
+def _ends(row: LabelsRow, random: LabelsRow) -> tuple[str, str]:
+    """The labels counts at which the two mean curves end."""
+    return labels_text(row.mean_max_labels, None), labels_text(random.mean_max_labels, None)
 
 
 def _both_reached(row: LabelsRow, random: LabelsRow) -> str:
@@ -169,7 +182,59 @@ def _both_reached(row: LabelsRow, random: LabelsRow) -> str:
     share = f" ({_against_text(row.first_ratio).rsplit(' ', 1)[0]})" if row.first_ratio is not None else ""
     verdict = f"{abs(difference)} {'fewer' if difference > 0 else 'more'}{share}"
     stays = f"{labels_text(row.mean_sustained, row.mean_max_labels)} against {labels_text(random.mean_sustained, random.mean_max_labels)}"
+    ends = _ends(row, random)
+    end = f", up to where each curve ends ({ends[0]} and {ends[1]} labels)" if ends[0] != ends[1] else ""
     return (
         f"{target_text(row.target)} accuracy took {own} labels, {BASELINE} took {other}: "
-        f"{verdict if difference else 'as many'}. To stay above it: {stays}."
+        f"{verdict if difference else 'as many'}. To stay above it: {stays}{end}."
     )
+
+
+def labels_said(points: Sequence[CurvePoint], targets: Sequence[float], rows: Sequence[LabelsRow]) -> list[str]:
+    """Sentences beside the labels table of these rows: what was not reached, or why there is no table."""
+    missed = missed_targets(points, targets)
+    if missed is None:
+        return [UNMEASURED]
+    if not rows:
+        every = ", ".join(map(target_text, sorted(targets)))
+        return [f"Every curve began above every target ({every}), so no labels count can be given."]
+    said: list[str] = []
+    if missed.never:
+        low, high = missed.ends
+        limit = f">{high} labels" if low == high else f"the runs ended with {low} to {high} labels"
+        was = "was" if len(missed.never) == 1 else "were"
+        said.append(f"{_listed(list(map(target_text, missed.never)))} {was} not reached by any run ({limit}).")
+    for target, count in missed.seldom.items():
+        said.append(
+            f"{target_text(target)} was reached by {count} of {missed.runs} runs, but by no strategy’s mean or median."
+        )
+    return said
+
+
+def interpolated_text(points: Sequence[CurvePoint]) -> str:
+    """A sentence on the means that are taken between some seeds' points; nothing where all seeds share their labels counts."""
+    names = [name for name, seeds in curves_by_strategy(points).items() if interpolated(seeds)]
+    if not names:
+        return ""
+    return (
+        f"The seeds of {_listed(names)} have different labels counts, so their mean is taken at every count of any seed within the range "
+        "that all of them cover, on straight lines between each seed’s points."
+    )
+
+
+def set_aside_text(campaigns: Sequence[Sequence[SetAside]]) -> str:
+    """How many images the campaigns set aside, of which split, and whether all the same; nothing where there are none."""
+    rows = union(campaigns)
+    if not rows:
+        return ""
+    splits = _listed([f"{n} of the {split} images" for split, n in Counter(row.split for row in rows).items()])
+    were = "image was" if len(rows) == 1 else "images were"
+    differ = len({frozenset(row[:2] for row in own) for own in campaigns}) > 1
+    return f"{len(rows)} {were} set aside: {splits}." + (
+        " Not all campaigns set aside the same ones." if differ else ""
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a list: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

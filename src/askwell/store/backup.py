@@ -19,8 +19,8 @@ from askwell.store.files import replace_file
 from askwell.store.snapshot import check_copy, snapshot
 
 DATABASE = "campaign.db"
-FILES = ("campaign.toml", "items.csv", "curve.csv", "queries.csv", "evaluation.json", "quarantine.csv")
-REPORT = "report"
+FILES = ("campaign.toml", "items.csv", "curve.csv", "queries.csv", "evaluation.json", "quarantine.csv", "diagnose.json")
+DERIVED = ("report", "replay")  # directories that the commands make by default
 BLOCK_BYTES = 2**20
 PACKED = {".safetensors", ".png"}  # nothing to gain from compressing these
 
@@ -87,8 +87,8 @@ def _campaigns(directory: Path) -> list[Path]:
 
 
 def _add_derived(archive: zipfile.ZipFile, root: Path, place: Path) -> None:
-    report = sorted((place / REPORT).rglob("*"))
-    for path in (*(place / name for name in FILES), *report):
+    derived = [path for name in DERIVED for path in sorted((place / name).rglob("*"))]
+    for path in (*(place / name for name in FILES), *derived):
         if path.is_file() and not path.name.startswith("."):  # hidden: being written at this moment
             _add(archive, path, _name(root, path))
 

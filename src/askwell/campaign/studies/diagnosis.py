@@ -10,6 +10,7 @@ from askwell.campaign.studies.drops import DropStudy
 from askwell.campaign.studies.picks import Change, PickChanges
 from askwell.report.wording import NOTHING
 
+FEW_CANDIDATES = 10
 RELIABLE = 0.5  # below it most of the differences between drops are the fits' own randomness
 
 
@@ -92,7 +93,12 @@ class Diagnosis:
         )
         return [
             f"Each of {len(means)} candidates was added alone, {_counted(repeats, 'fit')} from fresh weights each: the test loss of "
-            f"{fmean(self.drops.baseline):.4f} nats dropped by {min(means):+.4f} to {max(means):+.4f}, and {predicted}.",
+            f"{fmean(self.drops.baseline):.4f} nats changed by {-max(means):+.4f} to {-min(means):+.4f}, and {predicted}.",
+            *(
+                [f"{len(means)} candidates are too few for a correlation to mean anything."]
+                if len(means) < FEW_CANDIDATES
+                else []
+            ),
             self._about_noise(self.drops),
             "The test images measured the drops and chose nothing.",
         ]

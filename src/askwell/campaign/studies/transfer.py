@@ -64,12 +64,8 @@ class Transfer:
 
     @property
     def share_left(self) -> float | None:
-        """How much of the own recipe's advantage the new one has; None unless there clearly is one: in every repeat, or by the interval
-        where there are enough repeats for one.
-        """
-        interval = mean_interval(self.own)
-        lowest = min(self.own) if interval is None else interval[0]
-        return _mean(self.new) / _mean(self.own) if lowest > 0 else None
+        """How much of the own recipe's advantage the new one has; None unless there clearly is one, in every repeat."""
+        return _mean(self.new) / _mean(self.own) if min(self.own) > 0 else None
 
     def table(self) -> list[tuple[str, ...]]:
         """The rows as text, in the order of HEADER."""
