@@ -142,6 +142,35 @@ def test_nan_in_a_weight_is_seen_even_where_its_unit_is_dropped():
     assert bool(MCDropout(network, samples=5).log_probs(images).isnan().all())
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_however_many_images_the_heads_take_together_no_bit_changes(precision: str, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(0)
+    network, images = Paper(), torch.rand(1100, 1, 28, 28)
+    whole = MCDropout(network, samples=3, precision=precision).log_probs(images)
+    for size in (1, 70, 449, 1024):
+        few = images[:140] if size == 1 else images
+        parts = torch.cat(
+            [MCDropout(network, samples=3, precision=precision).log_probs(p) for p in few.split(size)][:40]
+        )
+        assert torch.equal(parts, whole[: len(parts)]), size
+    monkeypatch.setattr(room, "WORK_BYTES", 0)
+    assert torch.equal(MCDropout(network, samples=3, precision=precision).log_probs(images), whole), (
+        "one batch at a time"
+    )
+
+
+def test_the_last_layers_follow_their_parameters():
+    torch.manual_seed(0)
+    network, images = Paper(), torch.rand(3, 1, 28, 28)
+    posterior = MCDropout(network, samples=3)
+    before = posterior.log_probs(images)
+    with torch.no_grad():
+        network.dense2.weight.mul_(2)
+    after = posterior.log_probs(images)
+    assert not torch.equal(before, after)
+    torch.testing.assert_close(after, MCDropout(network, samples=3).log_probs(images), rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("name", ["bcnn", "bcnn_full"])
 def test_the_papers_networks_of_the_catalogue(name: str):
     torch.manual_seed(0)

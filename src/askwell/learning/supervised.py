@@ -55,8 +55,9 @@ def fit(
         model = new_model(recipe, (images.shape[1], images.shape[2], images.shape[3]), classes)
         if start is not None:
             model.load_state_dict(start)
-        _train(model.to(device).train(), recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
-    return model.eval()
+        model = model.to(device, memory_format=torch.channels_last).train()  # convolutions are faster so
+        _train(model, recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
+    return model.to(memory_format=torch.contiguous_format).eval()
 
 
 def _train(
@@ -73,7 +74,7 @@ def _train(
     augment = AUGMENTATIONS[recipe.augmentation]
     finite = torch.ones((), dtype=torch.bool, device=images.device)
     for step, index in enumerate(_batches(recipe, len(labels), generator), start=1):
-        batch = augment(as_float(images[index]), generator=generator)
+        batch = augment(as_float(images[index]), generator=generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = model(batch)
         loss = F.cross_entropy(logits.float(), labels[index])
@@ -119,9 +120,9 @@ def _optimizer(model: nn.Module, recipe: Recipe, labelled: int) -> torch.optim.O
     groups = parameter_groups(model, recipe.weight_decay, labelled)
     match recipe.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, lr=recipe.learning_rate)
+            return torch.optim.Adam(groups, lr=recipe.learning_rate, fused=True)
         case "sgd":
-            return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum)
+            return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)
 
 
 def parameter_groups(model: nn.Module, decay: WeightDecay, labelled: int) -> list[dict[str, object]]:

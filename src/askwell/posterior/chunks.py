@@ -51,11 +51,20 @@ class Chunking:
 
         Raises ShapeError for anything but logits [B, C] with C >= 2.
         """
+
+        def logits(chunk: Tensor) -> Tensor:
+            return torch.stack([check_logits(output, len(chunk)) for output in passes(chunk)], dim=1)
+
+        return self.blocks(images, logits, self.batch)
+
+    def blocks(self, images: Images, logits: Callable[[Tensor], Tensor], together: int) -> LogProbs:
+        """The log-softmax of ``logits`` [B, T, C] of up to ``together`` images at once, the last ones padded to a multiple of the batch."""
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            parts = images.split(together)
             return torch.cat(
                 [
-                    _log_softmax(passes(self.chunk(part, self.batch)), self.batch)[: len(part)]
-                    for part in images.split(self.batch)
+                    _log_softmax(logits(self.chunk(part, -(-len(part) // self.batch) * self.batch)))[: len(part)]
+                    for part in parts
                 ]
             )
 
@@ -91,6 +100,9 @@ def check_logits(output: Any, batch: int) -> Tensor:
     return output
 
 
-def _log_softmax(outputs: Iterable[Tensor], batch: int) -> LogProbs:
-    logits = torch.stack([check_logits(output, batch) for output in outputs], dim=1)
-    return (logits if logits.dtype == torch.float64 else logits.float()).log_softmax(dim=-1)
+def _log_softmax(logits: Tensor) -> LogProbs:
+    """Over the classes, along whichever axis lies closest in memory; in float32, or float64 if the logits are."""
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    if exact.stride(0) == 1:  # [T, C, B] in memory: one image beside the other
+        return exact.permute(1, 2, 0).log_softmax(dim=1).permute(2, 0, 1)
+    return exact.log_softmax(dim=-1)

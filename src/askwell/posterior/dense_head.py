@@ -1,15 +1,18 @@
-"""The fastest route: where all that follows the cut is dense layers, the T heads are one wide matrix product.
+"""The fastest route: where all that follows the cut is dense layers, the T heads are one matrix product.
 
 For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the first mask is multiplied into the first layer's
 weights instead of the activations, and the rows whose units the second mask drops are left out:
 
-    wide [B, sum_t live_t] = x [B, in] @ concat_t( W[live_t] * mask_t / (1 - p) ).T
+    wide [sum_t live_t, B] = concat_t( W[live_t] * mask_t / (1 - p) ) @ x.T [in, B]
 
-which the rest reads as [B * T, units], all samples at once. For the paper's network that halves the products and makes one large
-one of 100 small ones.
+If one more linear layer ends the network, its T products read their own rows of that. Otherwise the rows are spread over [B * T, units],
+and the rest of the network reads all samples at once.
+
+The prefix runs in small chunks, which stay in cache; the heads take many of these together, since every block of images reads
+all T masked weights (100 MB for the paper's network) once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,12 +21,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
-from askwell.posterior.copies import EvenLinear, even_linear
+from askwell.posterior.copies import EvenLinear
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.sites import dropout
 from askwell.posterior.split import Split
 
 STACK_BYTES = 128 * 2**20  # of masked weights; the paper's network needs 100 MB at T = 100
+WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 
@@ -37,43 +41,78 @@ class Site(NamedTuple):
 
 @dataclass
 class _Stack:
-    """The first layer of T heads: masked rows [R, in] with their biases [R], and where they belong in [T * units]."""
+    """The first layer of T heads: masked rows [R, in] with their biases [R, 1], and where they belong in [T * units].
+
+    ends are the last layers of the heads, if nothing lies between: weights [C, live_t], for the rows of sample t.
+    """
 
     made_of: tuple[int, ...]
     rows: Tensor
     biases: Tensor | None
     places: Tensor
+    lengths: list[int]
+    ends: list[Tensor]
 
 
 class DenseHead:
     """A cut network whose suffix is dense; the same passes as the Split it was made from, to rounding."""
 
-    def __init__(self, cut: Split, first: nn.Linear, entry: Site, live: Site | None, tail: fx.GraphModule) -> None:
+    def __init__(self, cut: Split, first: nn.Linear, entry: Site, live: Site | None, rest: Sequence[fx.Node]) -> None:
         self._cut = cut
         self._first = first
         self._entry = entry
         self._live = live
-        self._tail = tail
+        self._tail = _tail(cut.suffix, rest)
+        self._end = _end(cut.suffix, rest) if live is not None else None
         self._stack: _Stack | None = None
 
-    def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
-        """The network's output for each sample's masks, with one pass of the prefix and one product for all first layers."""
-        (live,) = self._cut.prefix(images)
+    def images_together(self, batch: int, samples: int, nbytes: int) -> int:
+        """How many images the heads should take at once, a multiple of ``batch``: what fits WORK_BYTES, numbers of ``nbytes`` each."""
+        per_image = (self._first.in_features + samples * self._first.out_features) * nbytes
+        return batch * max(1, WORK_BYTES // per_image // batch)
+
+    def logits(self, images: Tensor, samples: Iterable[SampleMasks], batch: int) -> Tensor:
+        """Logits [B, T, C] for each sample's masks: the prefix in parts of ``batch`` images, then one product for all first layers."""
+        parts = [self._cut.prefix(part)[0] for part in images.split(batch)]
         masks = list(samples)
-        if live[0].numel() != self._first.in_features:  # the layer reads the last axis of several
-            return self._cut.passes(images, masks)
+        if parts[0][0].numel() != self._first.in_features:  # the layer reads the last axis of several
+            return torch.stack(list(self._cut.passes(images, masks)), dim=1)
         made_of = (len(masks), *self._versions())
         if self._stack is None or self._stack.made_of != made_of:
-            self._stack = self._stacked(live, masks, made_of)
-        wide = even_linear(live.flatten(1), self._stack.rows, self._stack.biases)
-        units = self._first.out_features
-        spread = wide.new_zeros(len(images), len(masks) * units).index_copy_(1, self._stack.places, wide)
-        outputs = self._tail(_AllSamples(masks), spread.view(-1, units))
-        return iter(outputs.unflatten(0, (len(images), len(masks))).unbind(1))
+            self._stack = self._stacked(parts[0], masks, made_of)
+        stack = self._stack
+        live = torch.cat([part.flatten(1) for part in parts])
+        parts.clear()  # nothing is held twice while the product runs
+        wide = _product(stack.rows, live, stack.biases)
+        return self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
+
+    def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
+        """The network's output for each sample's masks."""
+        return iter(self.logits(images, samples, len(images)).unbind(1))
+
+    def _ended(self, wide: Tensor, end: "_End") -> Tensor:
+        """Activation and last layer, sample by sample on its own rows."""
+        assert self._stack is not None, "logits makes it"
+        for activation in end.activations:
+            wide = activation(wide)
+        logits = wide.new_empty(len(self._stack.ends), end.last.out_features, wide.shape[1])
+        for out, weight, units in zip(logits, self._stack.ends, wide.split(self._stack.lengths), strict=True):
+            torch.mm(weight, units, out=out)
+        if end.last.bias is not None:
+            logits += end.last.bias.detach().to(logits.dtype)[:, None]
+        return logits.permute(2, 0, 1)
+
+    def _spread(self, wide: Tensor, masks: Sequence[SampleMasks]) -> Tensor:
+        """The rest of the network, on all samples at once."""
+        assert self._stack is not None, "logits makes it"
+        units, batch = self._first.out_features, wide.shape[1]
+        spread = wide.new_zeros(batch, len(masks) * units).index_copy_(1, self._stack.places, wide.t())
+        return self._tail(_AllSamples(masks), spread.view(-1, units)).unflatten(0, (batch, len(masks)))
 
     def _versions(self) -> tuple[int, ...]:
-        """Counters that torch raises whenever the layer's parameters are changed in place, as by further training."""
-        return tuple(parameter._version for parameter in self._first.parameters())
+        """Counters that torch raises whenever the layers' parameters are changed in place, as by further training."""
+        layers = (self._first,) if self._end is None else (self._first, self._end.last)
+        return tuple(parameter._version for layer in layers for parameter in layer.parameters())
 
     def _stacked(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Stack:
         """Filled row by row: the masked weights are the largest thing in memory, and must not be there twice."""
@@ -88,8 +127,18 @@ class DenseHead:
             keep = sample_masks.keep(self._entry.ordinal, live.shape, 1 - self._entry.p).flatten()
             rows[start : start + len(index)] = weight[index] * keep.to(weight.dtype).div_(1 - self._entry.p)
             start += len(index)
-        biases = None if bias is None else bias.detach()[places % units].to(dtype)
-        return _Stack(made_of, rows, biases, places)
+        biases = None if bias is None else bias.detach()[places % units].to(dtype)[:, None]
+        ends = [] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype)
+        return _Stack(made_of, rows, biases, places, [len(index) for index in units_of], ends)
+
+    def _ends(
+        self, end: "_End", units_of: Sequence[Tensor], masks: Sequence[SampleMasks], batch: int, dtype: torch.dtype
+    ) -> list[Tensor]:
+        """Each sample's last layer [C, live_t], its mask multiplied in."""
+        assert self._live is not None, "without it there is no end"
+        weight, shape, keep = end.last.weight.detach(), (batch, end.last.in_features), 1 - self._live.p
+        kept = (sample.keep(self._live.ordinal, shape, keep).flatten().to(weight.dtype) / keep for sample in masks)
+        return [(weight * mask)[:, index].to(dtype) for mask, index in zip(kept, units_of, strict=True)]
 
     def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
         units = self._first.out_features
@@ -100,6 +149,19 @@ class DenseHead:
         return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
 
 
+class _End(NamedTuple):
+    """What ends a network with one hidden layer: functions of single numbers, (the dropout,) and the last linear layer."""
+
+    activations: list[Callable[[Tensor], Tensor]]
+    last: nn.Linear
+
+
+def _product(rows: Tensor, images: Tensor, biases: Tensor | None) -> Tensor:
+    """rows [R, in] times images [B, in], plus biases [R, 1]: [R, B]. With the images along this side each is rounded alike."""
+    product = rows @ images.to(rows.dtype).t()
+    return product if biases is None else product.add_(biases)
+
+
 class _AllSamples:
     """Masks for activations [B * T, units]: those of every sample, again for every image."""
 
@@ -108,7 +170,7 @@ class _AllSamples:
 
     def keep(self, ordinal: int, shape: Sequence[int], probability: float) -> Bool[Tensor, "rows units"]:
         batch, units = shape[0] // len(self._masks), shape[1]
-        masks = [sample_masks.keep(ordinal, (batch, units), probability) for sample_masks in self._masks]
+        masks = [sample_masks.keep(ordinal, (1, units), probability) for sample_masks in self._masks]
         return torch.cat(masks).repeat(batch, 1)
 
 
@@ -126,7 +188,7 @@ def dense_head(cut: Split, samples: int) -> Split | DenseHead:
         return cut
     if samples * first.weight.nbytes // 2 > STACK_BYTES:
         return cut
-    return DenseHead(cut, first, _site(chain[0]), _live_site(cut.suffix, rest), _tail(cut.suffix, rest))
+    return DenseHead(cut, first, _site(chain[0]), _live_site(cut.suffix, rest), rest)
 
 
 def _chain(suffix: fx.GraphModule) -> list[fx.Node]:
@@ -191,3 +253,24 @@ def _tail(suffix: fx.GraphModule, rest: Sequence[fx.Node]) -> fx.GraphModule:
         last = graph.node_copy(node, copied.__getitem__)
     graph.output(last)
     return fx.GraphModule(suffix, graph)
+
+
+def _end(suffix: fx.GraphModule, rest: Sequence[fx.Node]) -> _End | None:
+    """The rest as an _End, or None if it is longer or otherwise."""
+    if len(rest) < 2 or rest[-2].target is not dropout:
+        return None
+    last, activations = _linear(suffix, rest[-1]), [_pointwise(suffix, node) for node in rest[:-2]]
+    if last is None or None in activations:
+        return None
+    return _End([activation for activation in activations if activation is not None], last)
+
+
+def _pointwise(suffix: fx.GraphModule, node: fx.Node) -> Callable[[Tensor], Tensor] | None:
+    """The function of single numbers that a node is, in place if it is the rectifier; None for anything else."""
+    module = _module(suffix, node)
+    rectifies = type(module) is nn.ReLU or (node.target in {F.relu, torch.relu} and len(node.args) == 1)
+    if rectifies and not (module is not None and (module._forward_hooks or module._forward_pre_hooks)):
+        return torch.relu_
+    if isinstance(module, POINTWISE):
+        return module
+    return None

@@ -95,7 +95,17 @@ class MCDropout:
             if isinstance(self._route, Split):
                 self._route = dense_head(self._route, self._samples)
             self._checked = True
+        if isinstance(self._route, DenseHead):
+            batch, nbytes = self._chunking.batch, 2 if self._chunking.precision == "bf16" else 4
+            return self._chunking.blocks(
+                images, self._head_logits, self._route.images_together(batch, self._samples, nbytes)
+            )
         return self._chunking.log_probs(images, self._passes)
+
+    def _head_logits(self, block: Images) -> Tensor:
+        assert isinstance(self._route, DenseHead), "log_probs asks"
+        masks = self._masks.samples(self._samples, batch=self._chunking.batch)
+        return self._route.logits(block, masks, self._chunking.batch)
 
     def _passes(self, chunk: Images) -> Iterator[Tensor]:
         return self._route.passes(chunk, self._masks.samples(self._samples, batch=len(chunk)))

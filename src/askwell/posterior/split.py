@@ -20,7 +20,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate, map_arg
 
 from askwell.errors import NotStochasticError
-from askwell.posterior.copies import EvenLinear, sampling_mode
+from askwell.posterior.copies import ChannelsLastConv2d, EvenLinear, sampling_mode
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.randomness import NoRandomness, UnexpectedRandomnessError
 from askwell.posterior.sites import DropoutCall, Site, dropout_call, holds_randomness, is_stochastic_depth, module_site
@@ -81,7 +81,11 @@ class _Root(nn.Module):
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, EvenLinear) or is_stochastic_depth(m) or super().is_leaf_module(m, module_qualified_name)
+        return (
+            isinstance(m, EvenLinear | ChannelsLastConv2d)
+            or is_stochastic_depth(m)
+            or super().is_leaf_module(m, module_qualified_name)
+        )
 
 
 def _trace(root: nn.Module) -> fx.Graph:

@@ -13,7 +13,8 @@ from askwell.pool.reading import SetAside, read_ahead
 from askwell.probability import LogProbs, Scores, log_mean_exp
 
 MEMORY_BYTES = 32 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
-BYTES_PER_LOG_PROB = 4 + 3 * 8  # log_probs in fp32, and about three float64 tensors of the same shape while scoring
+BYTES_PER_LOG_PROB = 2 * 4 + 4 * 8  # log_probs in fp32, in blocks and together, and four float64 tensors of their shape
+EVEN = 64  # posteriors pad to this many images, so a chunk is a multiple of it
 BYTES_PER_PIXEL = 1 + 4  # as stored, and as the network takes it
 
 Progress = Callable[[int, int], None]  # items done, items in all
@@ -44,7 +45,8 @@ def chunk_items(image_shape: tuple[int, int, int], *, samples: int, classes: int
     """How many items fit the memory at once; at least 1."""
     channels, height, width = image_shape
     per_item = samples * classes * BYTES_PER_LOG_PROB + channels * height * width * BYTES_PER_PIXEL
-    return max(1, memory_bytes // per_item)
+    items = max(1, memory_bytes // per_item)
+    return items - items % EVEN if items > EVEN else items
 
 
 def stream_log_probs(
