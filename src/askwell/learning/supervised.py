@@ -55,7 +55,7 @@ def fit(
         model = new_model(recipe, (images.shape[1], images.shape[2], images.shape[3]), classes)
         if start is not None:
             model.load_state_dict(start)
-        model = model.to(device, memory_format=torch.channels_last).train()  # convolutions are faster so
+        model = model.to(device).to(memory_format=torch.channels_last).train()  # convolutions are faster so
         _train(model, recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
     return model.to(memory_format=torch.contiguous_format).eval()
 
