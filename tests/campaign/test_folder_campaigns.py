@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from askwell.campaign.campaign import Campaign
-from askwell.campaign.data import prepared
+from askwell.campaign.data import frozen_dataset, prepared, read_items
 from askwell.campaign.experiment import check_experiment, run_experiment
 from askwell.campaign.relinking import find_moved, write_moved
 from askwell.campaign.settings import ExperimentSettings, check_settings
@@ -350,6 +350,21 @@ def test_all_campaigns_of_an_experiment_are_measured_on_the_same_images(photos: 
     (photos / tested).unlink()
     with pytest.raises(CampaignStateError, match="expected the same test images as in round 0"):
         run(settings(photos, rounds=0, seeds=2), tmp_path / "out", resume=True)
+
+
+def test_a_later_campaign_that_was_killed_when_it_began_still_holds_to_the_first(photos: Path, tmp_path: Path):
+    run(settings(photos, rounds=0), tmp_path / "out")
+    tested = next(item["path"] for item in table(tmp_path / "out/items.csv") if item["split"] == "test")
+    ready, _ = prepared(settings(photos, rounds=0, seeds=2), tmp_path / "out")
+    data = frozen_dataset(ready.images, tmp_path / "out")  # pyright: ignore[reportArgumentType]
+    values = {**ready.model_dump(exclude={"seeds", "rounds", "strategy", "recipe"}), "recipe": ready.recipe, "seed": 1}
+    items = read_items(tmp_path / "out")
+    Campaign.create_from(tmp_path / "out/bald/seed-1", values, data.pool, data.test, data.groups, items).close()
+    (photos / tested).write_bytes(b"no image any more")
+    with pytest.raises(CampaignStateError, match="seed 1: expected the same test images as in round 0"):
+        run_experiment(
+            ready.model_copy(update={"rounds": 0}), tmp_path / "out", workers=1, threads=1, notify=lambda _: None
+        )
 
 
 def test_changed_content_is_seen_through_the_python_interface_too(photos: Path, tmp_path: Path):

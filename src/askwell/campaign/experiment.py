@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from askwell.campaign.campaign import Campaign
-from askwell.campaign.data import dataset_of, first_campaign, moved, read_items
+from askwell.campaign.data import dataset_of, moved, read_items
 from askwell.campaign.quarantine import inherit
 from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
 from askwell.campaign.workspace import Notify, Stage
@@ -246,15 +246,23 @@ def _run_task(task: CampaignTask, threads: int, notify: Notify) -> None:
 
 def _create_or_open(task: CampaignTask, data: Dataset) -> Campaign:
     if (task.directory / SETTINGS_FILE).exists():
-        return Campaign.open(task.directory, pool=data.pool, test=data.test, groups=data.groups)
-    values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
-    own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
-    items = None if task.settings.images is None else read_items(task.experiment)
-    sibling = first_campaign(task.experiment)
-    campaign = Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
-    if items is not None and sibling is not None:
-        inherit(campaign.workspace, sibling)
+        campaign = Campaign.open(task.directory, pool=data.pool, test=data.test, groups=data.groups)
+    else:
+        values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
+        own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
+        items = None if task.settings.images is None else read_items(task.experiment)
+        campaign = Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
+    if task.settings.images is not None and (sibling := _fitted_sibling(task)) is not None:
+        inherit(campaign.workspace, sibling)  # also on opening: a crash may have come between this and the creation
     return campaign
+
+
+def _fitted_sibling(task: CampaignTask) -> Path | None:
+    """A campaign of the experiment, other than the task's, that has read its images; one that has just been created knows nothing."""
+    begun = (file.parent for file in sorted(task.experiment.rglob(SETTINGS_FILE)))
+    return next(
+        (directory for directory in begun if directory != task.directory and (directory / "models").is_dir()), None
+    )
 
 
 def _images_of(task: CampaignTask) -> Dataset:

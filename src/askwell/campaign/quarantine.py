@@ -75,7 +75,9 @@ def remember_test(workspace: Workspace, unreadable: Mapping[int, str]) -> None:
             f"expected the same test images as in round 0, found a difference at {changed!r} "
             f"({reasons.get(changed, 'it could not be read then, and now it can')}); put the file back as it was and resume."
         )
-    hashes = {images.ids[position]: content for position, content in new_hashes(images).items()}
+    hashes = {
+        images.ids[position]: content for position, content in new_hashes(images).items() if position not in unreadable
+    }
     if len(hashes) + len(unreadable) == len(images):  # this process has seen them all for the first time
         content = json.dumps(hashes, sort_keys=True)
         if store.remember(TEST_CONTENT, content) != content:

@@ -12,7 +12,7 @@ from askwell.report.csv_files import count, fraction, number, read_rows, text, w
 
 BASELINE = "random"
 
-_CURVE_PARSERS = {
+CURVE_PARSERS = {
     "strategy": text,
     "seed": count,
     "round": count,
@@ -33,7 +33,7 @@ _QUERY_PARSERS = {
     "label": text,
     "score": number,
 }
-CURVE_COLUMNS = tuple(_CURVE_PARSERS)
+CURVE_COLUMNS = tuple(CURVE_PARSERS)
 QUERY_COLUMNS = tuple(_QUERY_PARSERS)
 
 
@@ -93,12 +93,12 @@ class FinalAccuracy:
 
 def write_curve(path: Path, points: Iterable[CurvePoint]) -> None:
     """Replace curve.csv atomically; NonFiniteError for NaN, UsageError for a value its column does not take."""
-    write_rows(path, _CURVE_PARSERS, ([getattr(point, name) for name in CURVE_COLUMNS] for point in points))
+    write_rows(path, CURVE_PARSERS, ([getattr(point, name) for name in CURVE_COLUMNS] for point in points))
 
 
 def read_curve(path: Path) -> list[CurvePoint]:
     """The points of curve.csv, exactly as written; CampaignStateError names file, line, expected and found."""
-    points = [CurvePoint(**row) for row in read_rows(path, _CURVE_PARSERS)]
+    points = [CurvePoint(**row) for row in read_rows(path, CURVE_PARSERS)]
     if repeat := _repeated(points):
         raise CampaignStateError(
             f"{path}: expected each round once, found twice {repeat}; put back a copy of the file."

@@ -10,27 +10,15 @@ from pydantic import BaseModel, ConfigDict
 from askwell.campaign.settings import MadeWith, check_settings, read_toml, settings_as_toml
 from askwell.errors import CampaignExistsError, SettingsError
 from askwell.learning.recipe import Recipe
-from askwell.report.csv_files import count, fraction, number, read_rows, text, write_rows
-from askwell.report.curves import CURVE_COLUMNS, CurvePoint, write_curve
+from askwell.report.csv_files import count, read_rows, write_rows
+from askwell.report.curves import CURVE_COLUMNS, CURVE_PARSERS, CurvePoint, write_curve
 from askwell.store.files import replace_file
 
 SETTINGS = "replay.toml"
 FITS = "fits.csv"
 CURVE = "curve.csv"
 MEASURED = CURVE_COLUMNS[4:]
-_PARSERS: dict[str, Callable[[str], object]] = {
-    "fit": count,
-    "strategy": text,
-    "seed": count,
-    "round": count,
-    "labels": count,
-    "accuracy": fraction,
-    "nll": number,
-    "ece": fraction,
-    "auc": fraction,
-    "seconds_fit": number,
-    "seconds_score": number,
-}
+_PARSERS: dict[str, Callable[[str], object]] = {"fit": count, **CURVE_PARSERS}
 
 
 class ReplaySettings(BaseModel):
