@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from askwell.campaign.campaign import Campaign
+from askwell.campaign.settings import ExperimentSettings, check_settings
 from askwell.campaign.steps import load_round
 from askwell.campaign.workspace import Stage
 from askwell.errors import (
@@ -25,6 +26,7 @@ from askwell.errors import (
 from askwell.learning.recipe import Recipe, WeightDecay
 from askwell.pool.images import LabelledImages, as_pool
 from askwell.pool.oracle import oracle
+from askwell.scoring.local import score_pool
 from askwell.store.store import CampaignStore, LabelEvent
 
 CLASSES = 3
@@ -327,3 +329,62 @@ def test_a_network_of_ones_own_must_be_handed_over_again(tmp_path: Path):
     with pytest.raises(SettingsError, match="trains your own network"):
         Campaign.open(tmp_path / "c", pool=POOL, test=TEST)
     Campaign.open(tmp_path / "c", pool=POOL, test=TEST, recipe=recipe).close()
+
+
+def test_adaptive_sampling_asks_what_all_samples_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("askwell.scoring.adaptive.FEWEST", 20)
+    asked = {}
+    for samples in (100, "adaptive"):
+        with small(tmp_path / str(samples), samples=samples, query=2) as campaign:
+            campaign.run(oracle=ORACLE, rounds=3)
+        with CampaignStore(tmp_path / str(samples) / "campaign.db") as store:
+            asked[samples] = store.asked()
+    assert asked["adaptive"] == asked[100], "the same items, with the same scores"
+    assert {item.samples for item in asked["adaptive"] if item.round == 0} == {None}
+    assert {item.samples for item in asked["adaptive"] if item.round > 0} == {100}
+    assert 'samples = "adaptive"' in (tmp_path / "adaptive/campaign.toml").read_text()
+    Campaign.open(tmp_path / "adaptive", pool=POOL, test=TEST).close()
+
+
+@pytest.mark.parametrize("strategy", ["power_bald", "variation_ratios_votes"])
+def test_strategies_that_need_every_score_refuse_adaptive_sampling(tmp_path: Path, strategy: str):
+    with pytest.raises(SettingsError, match=f'"adaptive" finds the highest scores only, and {strategy} looks at all'):
+        small(tmp_path / "c", samples="adaptive", strategy=strategy)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("samples", [0, -1, "many", "0", "1.5"])
+def test_samples_are_a_number_or_adaptive(samples: object):
+    with pytest.raises(
+        SettingsError, match=r"'samples' of here .*: expected a number of at least 1, or \"adaptive\", found"
+    ):
+        check_settings(ExperimentSettings, {"samples": samples}, "here")
+    assert check_settings(ExperimentSettings, {"samples": "50"}, "here").full_samples == 50
+    assert check_settings(ExperimentSettings, {"samples": "adaptive"}, "here").full_samples == 100
+
+
+def test_candidates_are_drawn_anew_for_each_query_and_alone_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[tuple[int, ...]] = []
+
+    def watched(posterior: object, pool: object, positions: Tensor, *arguments: object, **settings: object) -> Tensor:
+        seen.append(tuple(positions.tolist()))
+        return score_pool(posterior, pool, positions, *arguments, **settings)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr("askwell.campaign.steps.score_pool", watched)
+    with small(tmp_path / "c", candidates=8, query=3) as campaign:
+        campaign.run(oracle=ORACLE, rounds=4)
+    queries = table(tmp_path / "c/queries.csv")
+    assert [len(set(positions)) for positions in seen] == [8] * 4
+    assert len({tuple(sorted(positions)) for positions in seen}) == 4
+    for number, positions in enumerate(seen, start=1):
+        asked = {row["id"] for row in queries if row["round"] == str(number)}
+        assert asked <= {f"item-{position:02d}" for position in positions}
+        earlier = {row["id"] for row in queries if int(row["round"]) < number}
+        assert not earlier & {f"item-{position:02d}" for position in positions}
+
+
+def test_more_candidates_than_are_left_are_all_of_them(tmp_path: Path):
+    for name, candidates in (("some", 1000), ("all", None)):
+        with small(tmp_path / name, candidates=candidates) as campaign:
+            campaign.run(oracle=ORACLE, rounds=2)
+    assert (tmp_path / "some/queries.csv").read_text() == (tmp_path / "all/queries.csv").read_text()

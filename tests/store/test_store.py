@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from askwell.errors import CampaignStateError, UsageError
+from askwell.store.records import Chosen
+from askwell.store.schema import SCHEMA_VERSION
 from askwell.store.store import CampaignStore, LabelEvent, RoundRecord, current_labels
 
 IDS = ["a/1.png", "a/2,\n.png", "ünïcode/😀.png", "b/4.png"]
@@ -51,14 +53,14 @@ def test_many_items_are_written_in_blocks(tmp_path: Path):
 
 def test_a_query_is_asked_once_and_in_order(store: CampaignStore):
     assert not store.has_query(0)
-    store.commit_query(0, [(2, None), (3, None)])
-    store.commit_query(1, [(0, 0.5)], seconds=2.0)
+    store.commit_query(0, [Chosen(2), Chosen(3)])
+    store.commit_query(1, [Chosen(0, 0.5, 100)], seconds=2.0)
     assert store.has_query(0)
     assert store.has_query(1)
-    assert [(asked.round, asked.rank, asked.id, asked.role, asked.score) for asked in store.asked()] == [
-        (0, 0, IDS[2], "pool", None),
-        (0, 1, IDS[3], "validation", None),
-        (1, 0, IDS[0], "pool", 0.5),
+    assert [(asked.round, asked.rank, asked.id, asked.role, asked.score, asked.samples) for asked in store.asked()] == [
+        (0, 0, IDS[2], "pool", None, None),
+        (0, 1, IDS[3], "validation", None, None),
+        (1, 0, IDS[0], "pool", 0.5, 100),
     ]
     assert [asked.position for asked in store.asked(up_to=0)] == [2, 3]
     assert store.unasked() == [1]
@@ -72,11 +74,11 @@ def test_an_empty_query_counts_as_chosen(store: CampaignStore):
 
 
 def test_asking_an_item_twice_or_choosing_a_round_twice_changes_nothing(store: CampaignStore):
-    store.commit_query(0, [(0, None)])
+    store.commit_query(0, [Chosen(0)])
     with pytest.raises(IntegrityError):
-        store.commit_query(1, [(1, None), (0, None)])
+        store.commit_query(1, [Chosen(1), Chosen(0)])
     with pytest.raises(IntegrityError):
-        store.commit_query(0, [(1, None)])
+        store.commit_query(0, [Chosen(1)])
     assert not store.has_query(1)
     assert [asked.position for asked in store.asked()] == [0]
 
@@ -159,7 +161,7 @@ def test_everything_is_there_after_opening_again(tmp_path: Path):
     path = tmp_path / "campaign.db"
     with CampaignStore(path) as store:
         store.add_items(IDS, reserved=[])
-        store.commit_query(0, [(0, None)])
+        store.commit_query(0, [Chosen(0)])
         store.record(0, [LabelEvent(0, "label", "cat", "ann", 1.25)])
         store.commit_round(record(0))
     assert not path.with_name("campaign.db-wal").exists(), "a closed campaign is one file"
@@ -174,7 +176,9 @@ def test_another_schema_or_no_database_is_refused_in_one_sentence(tmp_path: Path
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE about SET value = '99' WHERE key = 'schema_version'")
     connection.close()
-    with pytest.raises(CampaignStateError, match=r"expected a campaign of schema 2 or older .* found schema 99"):
+    with pytest.raises(
+        CampaignStateError, match=rf"expected a campaign of schema {SCHEMA_VERSION} or older .* found schema 99"
+    ):
         CampaignStore(path)
     (tmp_path / "other.db").write_bytes(b"not a database, but long enough to look like one" * 100)
     with pytest.raises(CampaignStateError, match="expected a campaign's database"):

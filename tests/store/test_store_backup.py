@@ -13,6 +13,7 @@ import pytest
 from askwell.errors import CampaignStateError, SettingsError, StoreUnavailableError
 from askwell.store.backup import Backup, backup_campaign
 from askwell.store.connections import schema_version
+from askwell.store.records import Chosen
 from askwell.store.store import CampaignStore, LabelEvent, RoundRecord
 
 KEPT = (
@@ -48,7 +49,7 @@ def commit(directory: Path, store: CampaignStore, number: int) -> None:
     weights = f"weights {number}".encode() * 100
     file = f"models/round-{number:04d}.safetensors"
     (directory / file).write_bytes(weights)
-    store.commit_query(number, [(10 + number, None if number == 0 else 0.5)])
+    store.commit_query(number, [Chosen(10 + number, None if number == 0 else 0.5)])
     store.record(number, [LabelEvent(10 + number, "label", "moth", "ann", 1.5)])
     record = RoundRecord(
         number, number + 1, 0.5, file, hashlib.sha256(weights).hexdigest(), {"accuracy": 0.5, "auc": None}
@@ -175,9 +176,9 @@ def test_models_that_are_not_as_committed_stop_the_backup(tmp_path: Path, damage
 def test_a_newer_campaign_is_left_alone(tmp_path: Path):
     begun(tmp_path / "moths").close()
     with closing(sqlite3.connect(tmp_path / "moths" / "campaign.db")) as connection:
-        connection.execute("UPDATE about SET value = '3' WHERE key = 'schema_version'")
+        connection.execute("UPDATE about SET value = '99' WHERE key = 'schema_version'")
         connection.commit()
-    with pytest.raises(CampaignStateError, match="found schema 3"):
+    with pytest.raises(CampaignStateError, match="found schema 99"):
         backup_campaign(tmp_path / "moths", tmp_path / "moths.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["moths"]
 

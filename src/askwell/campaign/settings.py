@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import tomli_w
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from askwell.campaign.strategies import strategy_named
+from askwell.campaign.strategies import strategy_named, whole_pool_strategies
 from askwell.errors import CampaignStateError, SettingsError, UnknownNameError
 from askwell.learning.recipe import Recipe
 from askwell.models.catalogue import MODELS
@@ -22,6 +22,8 @@ from askwell.pool.folder_settings import FolderSettings
 
 SETTINGS_FILE = "campaign.toml"
 DEFAULT_DATASET = "digits"
+ADAPTIVE = "adaptive"
+ADAPTIVE_SAMPLES = 100  # T of the items that are compared, and of the evaluation
 
 
 def _known_strategy(name: str) -> str:
@@ -33,6 +35,13 @@ def _known_dataset(name: str) -> str:
     if name not in DATASETS:
         raise UnknownNameError("data set", name, DATASETS)
     return name
+
+
+def _sample_count(value: int | str) -> int | str:
+    count = int(value) if isinstance(value, str) and value.isdecimal() else value
+    if count == ADAPTIVE or (isinstance(count, int) and count >= 1):
+        return count
+    raise ValueError(f'expected a number of at least 1, or "{ADAPTIVE}"')
 
 
 def _as_list(value: object) -> object:
@@ -55,7 +64,9 @@ class LoopSettings(BaseModel):
                  data sets, not for people
     query        how many items each round asks about
     validation   items of the pool labelled at the start for tuning only; counted as labels, never trained on
-    samples      T, posterior samples when scoring and when evaluating
+    samples      T, posterior samples when scoring and when evaluating; "adaptive" takes 100 of them only for the items that can still
+                 be among the best (docs/adaptive.md)
+    candidates   score only so many unasked items, drawn anew for each query, as the paper's code does; all of them unless given
     evaluation   how test images are predicted: "mc_dropout" (mean over samples) or "point" (weight scaling, as the paper's code)
     memory_mb    memory that scoring may use for one chunk of the pool, in MiB
     images       a folder of images of your own instead of a named data set (see FolderSettings)
@@ -68,7 +79,8 @@ class LoopSettings(BaseModel):
     initial_set: Literal["balanced", "random"] = "balanced"
     query: int = Field(default=10, ge=1)
     validation: int = Field(default=0, ge=0)
-    samples: int = Field(default=100, ge=1)
+    samples: Annotated[int | str, AfterValidator(_sample_count)] = 100
+    candidates: int | None = Field(default=None, ge=1)
     evaluation: Literal["mc_dropout", "point"] = "mc_dropout"
     memory_mb: int = Field(default=32, ge=1)
     images: FolderSettings | None = None
@@ -80,6 +92,19 @@ class LoopSettings(BaseModel):
         if self.recipe.weight_decay.tune and self.validation == 0:
             raise ValueError("weight_decay.tune needs labels to tune on; set validation = 100, say")
         return self
+
+    @property
+    def full_samples(self) -> int:
+        """T: of every score that is compared with another, and of the evaluation."""
+        return ADAPTIVE_SAMPLES if isinstance(self.samples, str) else self.samples
+
+    def _refuse_adaptive(self, strategies: Sequence[str]) -> None:
+        whole = whole_pool_strategies(strategies)
+        if self.samples == ADAPTIVE and whole:
+            raise ValueError(
+                f'samples = "adaptive" finds the highest scores only, and {" and ".join(whole)} looks at all of them or counts '
+                f"votes; give a number, such as {ADAPTIVE_SAMPLES}"
+            )
 
 
 class MadeWith(BaseModel):
@@ -103,6 +128,11 @@ class CampaignSettings(LoopSettings):
     classes: tuple[str, ...] = Field(min_length=2)
     image_shape: tuple[int, int, int]
     made_with: MadeWith
+
+    @model_validator(mode="after")
+    def _samples_for_the_strategy(self) -> "CampaignSettings":
+        self._refuse_adaptive([self.strategy])
+        return self
 
 
 class ExperimentSettings(LoopSettings):
@@ -133,6 +163,11 @@ class ExperimentSettings(LoopSettings):
             raise ValueError("image_size is for named data sets; the side of a folder's images is images.size")
         if self.dataset is not None and self.image_size is not None and not DATASETS[self.dataset].resizable:
             raise ValueError(f"the images of {self.dataset} are of one size as published; leave image_size out")
+        return self
+
+    @model_validator(mode="after")
+    def _samples_for_the_strategies(self) -> "ExperimentSettings":
+        self._refuse_adaptive(self.strategy)
         return self
 
     @model_validator(mode="after")

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from askwell.acquisition import ACQUISITIONS
 from askwell.campaign.quarantine import all_readable, remember_test, set_aside
 from askwell.campaign.seeds import derive_seed
+from askwell.campaign.settings import ADAPTIVE
 from askwell.campaign.strategies import Strategy, strategy_named
 from askwell.campaign.workspace import Notify, Workspace
 from askwell.errors import CampaignStateError, UnknownNameError, UsageError
+from askwell.learning.precision import resolve_precision
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model
@@ -28,19 +30,21 @@ from askwell.pool.splits import balanced_split, uniform_split
 from askwell.posterior.mc_dropout import MCDropout
 from askwell.posterior.point import Point
 from askwell.probability import Scores
+from askwell.scoring.adaptive import AdaptiveScores, score_adaptively
 from askwell.scoring.evaluation import details, evaluate
 from askwell.scoring.local import Posterior, predict_log_probs, score_pool
 from askwell.selection import SELECTIONS
 from askwell.store.files import file_hash, replace_file
+from askwell.store.records import Chosen
 from askwell.store.store import RoundRecord
 
 MIB = 2**20
 
 
 class Choice(NamedTuple):
-    """A round's query, best first, as (position, score), and the seconds that scoring took."""
+    """A round's query, best first, and the seconds that scoring took."""
 
-    chosen: list[tuple[int, float | None]]
+    chosen: list[Chosen]
     seconds: float | None
 
 
@@ -52,7 +56,7 @@ def choose_initial(workspace: Workspace, oracle: Oracle) -> Choice:
     while True:
         chosen = _draw_initial(workspace, oracle)
         if all_readable(workspace, chosen):
-            return Choice([(position, None) for position in chosen], seconds=None)
+            return Choice([Chosen(position) for position in chosen], seconds=None)
 
 
 def _draw_initial(workspace: Workspace, oracle: Oracle) -> list[int]:
@@ -82,28 +86,49 @@ def choose_next(workspace: Workspace, round_number: int, notify: Notify) -> Choi
     began = time.perf_counter()
     while True:
         generator = workspace.generator("selection", round_number)
-        positions = torch.tensor(workspace.store.unasked(), dtype=torch.int64)
+        positions = _candidates(workspace, round_number)
         if len(positions) == 0:
             return Choice([], seconds=None)
         if strategy.posterior is None:
             coin = torch.full((1, 1, 2), 0.5).log().expand(len(positions), 1, 2)
-            scores = ACQUISITIONS[strategy.acquisition](coin, generator=generator)
+            scored = _Scored(positions, ACQUISITIONS[strategy.acquisition](coin, generator=generator), None)
         else:
-            positions, scores = _scored(workspace, strategy, positions, round_number, notify)
-        picked = select(scores, workspace.settings.query, generator=generator)
-        chosen = list(zip(positions[picked].tolist(), scores[picked].tolist(), strict=True))
-        if all_readable(workspace, [position for position, _ in chosen]):
+            scored = _scored(workspace, strategy, positions, round_number, notify)
+        picked = select(scored.scores, workspace.settings.query, generator=generator)
+        named = zip(scored.positions[picked].tolist(), scored.scores[picked].tolist(), strict=True)
+        chosen = [Chosen(position, score, scored.samples) for position, score in named]
+        if all_readable(workspace, [item.position for item in chosen]):
             return Choice(chosen, seconds=time.perf_counter() - began)
 
 
-def _scored(
-    workspace: Workspace, strategy: Strategy, positions: Tensor, round_number: int, notify: Notify
-) -> tuple[Tensor, Scores]:
-    """Those of the positions whose image can be read, and their scores by the last round's network."""
+def _candidates(workspace: Workspace, round_number: int) -> Tensor:
+    """The positions to choose from: all unasked ones, or as many of them, drawn anew, as the settings say."""
+    unasked, count = torch.tensor(workspace.store.unasked(), dtype=torch.int64), workspace.settings.candidates
+    if count is None or count >= len(unasked):
+        return unasked
+    return unasked[uniform_split(len(unasked), count, generator=workspace.generator("candidates", round_number))]
+
+
+class _Scored(NamedTuple):
+    """Positions [n] whose image can be read, the best of the pool among them, and their scores [n], from T samples each."""
+
+    positions: Tensor
+    scores: Scores
+    samples: int | None
+
+
+def _scored(workspace: Workspace, strategy: Strategy, positions: Tensor, round_number: int, notify: Notify) -> _Scored:
+    """Score by the last round's network, adaptively where the settings say so."""
     assert strategy.posterior is not None, "a strategy without posterior scores nothing"
     settings, unreadable = workspace.settings, dict[int, str]()
-    scores = score_pool(
-        posterior_of(workspace, load_round(workspace, round_number - 1), strategy.posterior, round_number),
+    model = load_round(workspace, round_number - 1)
+    posterior = posterior_of(workspace, model, strategy.posterior, round_number)
+    if settings.samples == ADAPTIVE and isinstance(posterior, MCDropout):
+        rough = resolve_precision("auto", settings.recipe.device)
+        score = partial(score_adaptively, posterior, k=settings.query, first_precision=rough)
+    else:
+        score = partial(score_pool, posterior)
+    found = score(
         workspace.pool,
         positions,
         ACQUISITIONS[strategy.acquisition],
@@ -113,8 +138,10 @@ def _scored(
         set_aside=unreadable.update,
     )
     set_aside(workspace, unreadable)
-    readable = ~scores.isnan()
-    return positions[readable], scores[readable]
+    if isinstance(found, AdaptiveScores):
+        return _Scored(positions[found.entries], found.scores, found.samples)
+    readable = ~found.isnan()
+    return _Scored(positions[readable], found[readable], posterior.samples)
 
 
 def fit_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundRecord:
@@ -222,7 +249,7 @@ def posterior_of(workspace: Workspace, model: nn.Module, kind: str, round_number
     if kind == "point":
         return Point(model, precision=settings.recipe.precision)
     seed = derive_seed(settings.seed, "masks", round_number)
-    return MCDropout(model, samples=settings.samples, seed=seed, precision=settings.recipe.precision)
+    return MCDropout(model, samples=settings.full_samples, seed=seed, precision=settings.recipe.precision)
 
 
 def load_round(workspace: Workspace, round_number: int) -> nn.Module:

@@ -1,6 +1,6 @@
 """What a user may name as a strategy: posterior x acquisition x selection, in one literal table. Imports no torch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from askwell.errors import UnknownNameError
@@ -41,6 +41,15 @@ STRATEGIES: Mapping[str, Strategy] = {
 }
 
 PAPER_STRATEGIES = ("bald", "variation_ratios", "max_entropy", "mean_std", "random")
+
+
+VOTES = "variation_ratios_votes"  # so coarse at small T that everything could still be among the best
+
+
+def whole_pool_strategies(names: Sequence[str]) -> list[str]:
+    """Those of the strategies that need all posterior samples of every item: see ``samples = "adaptive"``."""
+    sampled = [(name, STRATEGIES[name]) for name in names if STRATEGIES[name].posterior == "mc_dropout"]
+    return [name for name, each in sampled if each.selection != "top_k" or each.acquisition == VOTES]
 
 
 def strategy_named(name: str) -> Strategy:

@@ -102,7 +102,9 @@ def run(
     rounds: Annotated[int | None, typer.Option(help="Acquisitions after the first fit.", show_default="20")] = None,
     query: Annotated[int | None, typer.Option(help="Items asked per round.", show_default="10")] = None,
     initial: Annotated[int | None, typer.Option(help="Labels to begin with.", show_default="20")] = None,
-    samples: Annotated[int | None, typer.Option(help="Posterior samples T.", show_default="100")] = None,
+    samples: Annotated[
+        str | None, typer.Option(help="Posterior samples T, or adaptive.", show_default="100", metavar="<int>|adaptive")
+    ] = None,
     validation: Annotated[int | None, typer.Option(help="Labels for tuning only.", show_default="0")] = None,
     out_dir: Out = None,
     resume: Resume = False,

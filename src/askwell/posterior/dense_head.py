@@ -28,7 +28,7 @@ from askwell.posterior.split import Split
 
 STACK_BYTES = 128 * 2**20  # of masked weights; the paper's network needs 100 MB at T = 100
 WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
-ENDS_TOGETHER = 8  # last layers as one block-diagonal product: with two cores a product costs 0.1 ms however small it is
+ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 

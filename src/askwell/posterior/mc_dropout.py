@@ -80,6 +80,10 @@ class MCDropout:
         """T, the number of posterior samples."""
         return self._samples
 
+    def first(self, samples: int, *, precision: str | None = None) -> "MCDropout":
+        """The first ``samples`` of these draws of the weights, in this precision or another. Raises as the constructor does."""
+        return self._rebuild(samples=samples, precision=precision or self._chunking.precision)
+
     def log_probs(self, images: Images) -> LogProbs:
         """images [N, ...] -> log p(y = c | x_n, w_t) [N, T, C], on the model's device, in float32 (float64 if the model is).
 

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
+class Chosen(NamedTuple):
+    """An item to ask about: its position in the pool, and if it was scored its score and the posterior samples T of that."""
+
+    position: int
+    score: float | None = None
+    samples: int | None = None
+
+
 class Asked(NamedTuple):
-    """An item that a round asks about: its position in the pool, its id, its role, and its score if it was scored."""
+    """An item that a round asks about: its position in the pool, its id, its role, and its score and T if it was scored."""
 
     round: int
     rank: int
@@ -13,6 +21,7 @@ class Asked(NamedTuple):
     id: str
     role: str
     score: float | None
+    samples: int | None
 
 
 class LabelEvent(NamedTuple):

@@ -2,7 +2,7 @@
 
 from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Integer, MetaData, String, Table
 
-SCHEMA_VERSION = 2  # also in about.schema_version of every database; each version has its revision in migrations/
+SCHEMA_VERSION = 3  # also in about.schema_version of every database; each version has its revision in migrations/
 
 metadata = MetaData()
 
@@ -43,6 +43,7 @@ queries = Table(
     Column("rank", Integer, primary_key=True),
     Column("position", Integer, ForeignKey("items.position"), nullable=False, unique=True),
     Column("score", Float),  # null where nothing was scored
+    Column("samples", Integer),  # T of that score: scores of different T cannot be compared; null before schema 3
 )
 
 selections = Table(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Executable, Select, bindparam, func, 
 from askwell.errors import CampaignStateError, UsageError
 from askwell.store.connections import reading, writing
 from askwell.store.opening import open_database
-from askwell.store.records import Asked, LabelEvent, RoundRecord, current_labels
+from askwell.store.records import Asked, Chosen, LabelEvent, RoundRecord, current_labels
 from askwell.store.schema import (
     about,
     evaluations,
@@ -178,14 +178,9 @@ class CampaignStore:
         """Whether the round's query has been chosen (it may be empty)."""
         return self._count(select(func.count()).select_from(selections).where(selections.c.round == round_number)) > 0
 
-    def commit_query(
-        self, round_number: int, chosen: Sequence[tuple[int, float | None]], *, seconds: float | None = None
-    ) -> None:
-        """Write down, in one transaction, which (position, score) the round asks about, best first."""
-        rows = [
-            {"round": round_number, "rank": rank, "position": position, "score": score}
-            for rank, (position, score) in enumerate(chosen)
-        ]
+    def commit_query(self, round_number: int, chosen: Sequence[Chosen], *, seconds: float | None = None) -> None:
+        """Write down, in one transaction, which items the round asks about, best first."""
+        rows = [{"round": round_number, "rank": rank, **item._asdict()} for rank, item in enumerate(chosen)]
         with writing(self._engine) as connection:
             connection.execute(insert(selections).values(round=round_number, seconds=seconds))
             if rows:
@@ -194,7 +189,10 @@ class CampaignStore:
     def asked(self, *, up_to: int | None = None) -> list[Asked]:
         """Everything asked so far (up to and including a round), in the order it was asked."""
         statement = (
-            select(queries.c.round, queries.c.rank, items.c.position, items.c.id, items.c.role, queries.c.score)
+            select(
+                *(queries.c.round, queries.c.rank, items.c.position, items.c.id, items.c.role),
+                *(queries.c.score, queries.c.samples),
+            )
             .join(items, items.c.position == queries.c.position)
             .order_by(queries.c.round, queries.c.rank)
         )

@@ -127,7 +127,7 @@ class _Study:
     @property
     def samples(self) -> int:
         """T of the reference."""
-        return 1 if self.posterior == "point" else self.workspace.settings.samples
+        return 1 if self.posterior == "point" else self.workspace.settings.full_samples
 
     @property
     def passes(self) -> int:
