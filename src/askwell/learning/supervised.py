@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
 from askwell.learning.augmentation import AUGMENTATIONS
+from askwell.learning.fast_dropout import fast_dropout
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe, WeightDecay
 from askwell.models.catalogue import model_function
@@ -56,7 +57,8 @@ def fit(
         if start is not None:
             model.load_state_dict(start)
         model = model.to(device).to(memory_format=torch.channels_last).train()  # convolutions are faster so
-        _train(model, recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
+        with fast_dropout(model):
+            _train(model, recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
     return model.to(memory_format=torch.contiguous_format).eval()
 
 
