@@ -6,6 +6,7 @@ network in bf16 on two cores. Here 16 random bits decide about a unit, so that o
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,25 @@ class FastDropout(nn.Dropout):
         words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         bits = words.view(torch.int16)[: input.numel()]
         noise = (bits >= dropped - LEVELS // 2).to(input.dtype).mul_(LEVELS / (LEVELS - dropped))
-        return (
-            input * noise.as_strided(input.shape, input.stride()) if _dense(input) else input * noise.view(input.shape)
-        )
+        layout = input.stride() if _dense(input) else torch.empty(input.shape, device="meta").stride()
+        return _Multiply.apply(input, noise.as_strided(input.shape, layout))
+
+
+class _Multiply(torch.autograd.Function):
+    """input times noise, whose gradient lies in memory as the noise does, however the gradient comes.
+
+    After a flatten it comes with the channels apart, and what is before would compute with that: a pooling three times as slowly.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, noise: Tensor) -> Tensor:
+        ctx.save_for_backward(noise)
+        return noise * input
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (noise,) = ctx.saved_tensors
+        return noise * grads[0], None  # the first factor decides about the layout
 
 
 @contextmanager

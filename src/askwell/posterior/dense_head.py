@@ -26,7 +26,7 @@ from askwell.posterior.masks import SampleMasks
 from askwell.posterior.sites import dropout
 from askwell.posterior.split import Split
 
-STACK_BYTES = 128 * 2**20  # of masked weights; the paper's network needs 100 MB at T = 100
+STACK_BYTES = 512 * 2**20  # of masked weights in fp32; the paper's network needs 1 MB a sample
 WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
@@ -74,16 +74,19 @@ class DenseHead:
 
     def logits(self, images: Tensor, samples: Iterable[SampleMasks], batch: int) -> Tensor:
         """Logits [B, T, C] for each sample's masks: the prefix in parts of ``batch`` images, then one product for all first layers."""
-        parts = [self._cut.prefix(part)[0] for part in images.split(batch)]
+        parts = images.split(batch)
+        first = self._cut.prefix(parts[0])[0]
         masks = list(samples)
-        if parts[0][0].numel() != self._first.in_features:  # the layer reads the last axis of several
+        if first[0].numel() != self._first.in_features:  # the layer reads the last axis of several
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
         made_of = (len(masks), *self._versions())
         if self._stack is None or self._stack.made_of != made_of:
-            self._stack = self._stacked(parts[0], masks, made_of)
+            self._stack = self._stacked(first, masks, made_of)
         stack = self._stack
-        live = torch.cat([part.flatten(1) for part in parts])
-        parts.clear()  # nothing is held twice while the product runs
+        live = first.new_empty(len(images), self._first.in_features)
+        for number, place in enumerate(live.split(batch)):
+            features = first if number == 0 else self._cut.prefix(parts[number])[0]
+            place.view(features.shape).copy_(features)
         wide = _product(stack.rows, live, stack.biases)
         return self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
 
