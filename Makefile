@@ -1,6 +1,6 @@
 # Everything askwell needs to run and to be worked on. Only Python 3.11+ and make are needed beforehand.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format bench docs clean
+.PHONY: help setup demo test test-slow lint format bench figures docs clean
 
 BIN := .venv/bin
 SOURCES := src tests benchmarks
@@ -33,6 +33,9 @@ format: setup  ## format, and mend what the linter can mend
 
 bench: setup  ## every benchmark in a small form
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py --small || exit 1; done
+
+figures: setup  ## figures and tables of reproduce/gal2017 from its committed results; trains nothing
+	@$(BIN)/askwell reproduce gal2017 --draw
 
 docs: setup  ## the documentation as a site, in ./site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

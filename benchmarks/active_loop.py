@@ -25,7 +25,7 @@ import askwell as aw
 from askwell.models.bcnn import bcnn
 from askwell.pool.images import as_labelled
 from askwell.pool.oracle import oracle
-from measuring import argument_parser, conditions, parse, precisions, publish, table, timed
+from measuring import argument_parser, conditions, parse, positive, precisions, publish, table, timed
 from peers import Peer, start_peers, write_files
 from sampling_peers import DOCUMENTED, TUNED, Tuning, fastest_setting
 from subjects import CLASSES, PAPER, SHAPE, Subject, mnist_or_generated, some_labels
@@ -94,7 +94,8 @@ def measure(arguments: Namespace, scratch: Path, stack: ExitStack) -> dict[str, 
     """All contestants, round by round."""
     before = conditions(arguments.threads)
     subject = mnist_or_generated(*((2000, 500) if arguments.small else (60_000, 10_000)))
-    part, test_part = arguments.baal_items, arguments.baal_items // 2
+    part = min(arguments.baal_items, len(subject.images))
+    test_part = min(part, len(subject.test_images))
     knows = oracle(subject.labels, classes=[str(number) for number in range(CLASSES)])
     campaigns = own_campaigns(scratch, subject)
     torch.manual_seed(0)
@@ -155,13 +156,15 @@ def with_ratios(report: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run, extrapolate, report."""
     parser = argument_parser(__doc__, repeats=1)
-    parser.add_argument("--rounds", type=int, help="after the fit on the initial labels; 20, or 2 if small")
+    parser.add_argument("--rounds", type=positive, help="after the fit on the initial labels; 20, or 2 if small")
     parser.add_argument(
-        "--baal-items", type=int, help="of the pool that Baal scores in a round, and half as many test images"
+        "--baal-items",
+        type=positive,
+        help="of the pool that Baal scores in a round, and as many test images; whole batches, so 256",
     )
     arguments = parse(parser)
     arguments.rounds = arguments.rounds or (2 if arguments.small else 20)
-    arguments.baal_items = arguments.baal_items or (40 if arguments.small else 300)
+    arguments.baal_items = arguments.baal_items or (64 if arguments.small else 256)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         report = with_ratios(measure(arguments, Path(scratch), stack))
     publish(report, arguments.out)

@@ -24,11 +24,21 @@ def argument_parser(description: str | None, *, repeats: int) -> argparse.Argume
     """The arguments that all claims take; ``description`` states the claim and the length of the full form."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="small sizes: shows that it runs, not how fast")
-    parser.add_argument("--repeats", type=int, help=f"turns of every contestant; {repeats} unless given, 1 if small")
+    parser.add_argument(
+        "--repeats", type=positive, help=f"turns of every contestant; {repeats} unless given, 1 if small"
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of every contestant")
     parser.add_argument("--out", type=Path, help="where to write the JSON")
     parser.set_defaults(full_repeats=repeats)
     return parser
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, found {number}")
+    return number
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:

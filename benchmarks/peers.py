@@ -24,6 +24,7 @@ from agreement import Moments
 
 HERE = Path(__file__).resolve().parent
 CONSTRAINTS = HERE.parent / "constraints.txt"
+MADE_HERE = "made-by-askwell-benchmarks"  # nothing else is ever cleared
 PINNED = {"baal": "2.1.0", "batchbald_redux": "2.0.5"}
 ASK_VERSIONS = (
     "import json; from importlib.metadata import version as v; "
@@ -147,12 +148,13 @@ def _versions(python: Path) -> dict[str, str] | None:
 def _install(python: Path) -> None:
     """With uv where the running interpreter has it, which links torch from its cache; else with a new pip, which downloads it."""
     directory, uv = peers_directory(), importlib.util.find_spec("uv") is not None
-    if directory.exists() and any(directory.iterdir()) and not (directory / "pyvenv.cfg").exists():
+    if directory.exists() and any(directory.iterdir()) and not (directory / MADE_HERE).exists():
         raise PeersUnavailableError(
-            f"expected an environment or nothing in {directory}, found other files; name another place as ASKWELL_PEERS."
+            f"expected an environment made by this or nothing in {directory}, found other files; name another place as ASKWELL_PEERS."
         )
     venv.create(directory, clear=True, with_pip=not uv)
     (directory / ".gitignore").write_text("*\n", encoding="ascii")
+    (directory / MADE_HERE).touch()
     with_pip = [str(python), "-m", "pip", "install", "--quiet"]
     if not uv:
         subprocess.run([*with_pip, "--upgrade", "pip"], check=False)

@@ -31,7 +31,18 @@ from askwell.posterior.mc_dropout import MCDropout
 from askwell.scoring.adaptive import AdaptiveScores, score_adaptively
 from askwell.scoring.local import score_pool
 from flop_model import Limits, fraction_of_rate, head_flops, kept_by_masks, measure_limits, seconds_at
-from measuring import Seconds, argument_parser, conditions, parse, precisions, publish, table, take_turns, timed
+from measuring import (
+    Seconds,
+    argument_parser,
+    conditions,
+    parse,
+    positive,
+    precisions,
+    publish,
+    table,
+    take_turns,
+    timed,
+)
 from peers import start_peers, write_files
 from sampling_peers import Theirs, Tuning, scorers
 from scoring_memory import above_imports
@@ -137,6 +148,8 @@ def print_ratios(report: dict[str, Any]) -> None:
         print(f"{precision}: {model['ours_to_model']['median']:.2f} times the FLOP model")
     for name, mega in report["megabytes_above_imports"].items():
         print(f"{name}: {mega:.0f} MB above the imports")
+    for name, peer in report["theirs"].items():
+        print(f"{name}: {'agrees' if peer['agreement']['within_monte_carlo_error'] else 'DOES NOT AGREE'}")
 
 
 def measure(arguments: Namespace, scratch: Path, stack: ExitStack) -> dict[str, Any]:
@@ -184,13 +197,14 @@ def memory_of(
 def main() -> None:
     """Measure, print, write."""
     parser = argument_parser(__doc__, repeats=2)
-    parser.add_argument("--items", type=int, help="60,000, or 2,000 if small")
-    parser.add_argument("--peer-items", type=int, help="images that the others score; 2,000, or 200 if small")
+    parser.add_argument("--items", type=positive, help="60,000, or 2,000 if small")
+    parser.add_argument("--peer-items", type=positive, help="images that the others score; 2,000, or 200 if small")
     parser.add_argument("--whole", action="store_true", help="the others score all images, in one repeat")
     arguments = parse(parser)
     small = arguments.small
     arguments.items = arguments.items or (2000 if small else 60_000)
     arguments.peer_items = arguments.peer_items or (200 if small else 2000)
+    arguments.peer_items = min(arguments.peer_items, arguments.items)
     arguments.samples, arguments.limit_images = (25, 512) if small else (100, 2048)
     arguments.tuning = Tuning(64, 1) if small else Tuning(256, 2)
     arguments.repeats = 1 if arguments.whole else arguments.repeats

@@ -28,7 +28,7 @@ from askwell.posterior.mc_dropout import MCDropout
 from askwell.scoring.adaptive import score_adaptively
 from askwell.scoring.local import score_pool
 from askwell.selection import top_k
-from measuring import argument_parser, conditions, parse, publish, timed
+from measuring import argument_parser, conditions, parse, positive, publish, timed
 from subjects import CLASSES, SHAPE, GeneratedPool
 
 MEGABYTE = 10**6
@@ -42,8 +42,9 @@ def above_imports(mode: str, images: Path, weights: Path, samples: int, threads:
     arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     command = [sys.executable, str(Path(__file__)), *arguments]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        sys.exit(answer.stderr or answer.stdout)
+    if answer.returncode:  # what was measured before must not be lost for it
+        print(answer.stderr or answer.stdout, file=sys.stderr)
+        return float("nan")
     return json.loads(answer.stdout.splitlines()[0])["above_imports_mb"]
 
 
@@ -79,8 +80,8 @@ def main() -> None:
     """Score, report."""
     parser = argument_parser(__doc__, repeats=1)
     parser.add_argument("--mode", choices=MODES, default="bf16")
-    parser.add_argument("--items", type=int, help="computed images; 1,000,000, or 20,000 if small")
-    parser.add_argument("--samples", type=int, help="T; 100, or 25 if small")
+    parser.add_argument("--items", type=positive, help="computed images; 1,000,000, or 20,000 if small")
+    parser.add_argument("--samples", type=positive, help="T; 100, or 25 if small")
     parser.add_argument("--images", type=Path, help="uint8 images as npy instead")
     parser.add_argument("--weights", type=Path, help="of the paper's network, as safetensors; fresh ones unless given")
     arguments = parse(parser)

@@ -40,6 +40,7 @@ def test_the_other_scores_keep_their_documented_ranges(log_probs):
         "variation_ratios": (0.0, 1 - 1 / classes),
         "variation_ratios_votes": (0.0, 1 - 1 / min(samples, classes) if samples > 1 else 0.0),
         "mean_std": (0.0, 0.5),
+        "mean_std_defective": (0.0, 0.0),
         "margin": (-1.0, 0.0),
         "least_confidence": (0.0, 1.0),
     }

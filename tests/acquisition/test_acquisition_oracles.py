@@ -52,9 +52,22 @@ def mean_std(samples):
     return statistics.fmean(statistics.pstdev(column) for column in probabilities)
 
 
+def mean_std_defective(samples):
+    return mean_std([samples[0]] * 5)
+
+
 ORACLES = {
     function.__name__: function
-    for function in (bald, max_entropy, variation_ratios, least_confidence, margin, variation_ratios_votes, mean_std)
+    for function in (
+        bald,
+        max_entropy,
+        variation_ratios,
+        least_confidence,
+        margin,
+        variation_ratios_votes,
+        mean_std,
+        mean_std_defective,
+    )
 }
 
 
@@ -83,6 +96,7 @@ KNOWN = {  # name -> scores of: one certain class; total disagreement; total ign
     "variation_ratios": (0.0, 0.75, 0.75),
     "variation_ratios_votes": (0.0, 0.75, 0.0),
     "mean_std": (0.0, math.sqrt(1 / 4 - 1 / 16), 0.0),
+    "mean_std_defective": (0.0, 0.0, 0.0),
     "margin": (-1.0, 0.0, 0.0),
     "least_confidence": (0.0, 1.0, 1.0),
 }

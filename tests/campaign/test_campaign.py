@@ -23,6 +23,7 @@ from askwell.errors import (
     StoreUnavailableError,
     UnknownNameError,
 )
+from askwell.learning.precision import resolve_precision
 from askwell.learning.recipe import Recipe, WeightDecay
 from askwell.pool.images import LabelledImages, as_pool
 from askwell.pool.oracle import oracle
@@ -342,6 +343,9 @@ def test_adaptive_sampling_asks_what_all_samples_would(tmp_path: Path, monkeypat
     assert asked["adaptive"] == asked[100], "the same items, with the same scores"
     assert {item.samples for item in asked["adaptive"] if item.round == 0} == {None}
     assert {item.samples for item in asked["adaptive"] if item.round > 0} == {100}
+    rough = resolve_precision("auto", "cpu")
+    assert f'rough_precision = "{rough}"' in (tmp_path / "adaptive/campaign.toml").read_text()
+    assert "rough_precision" not in (tmp_path / "100/campaign.toml").read_text()
     assert 'samples = "adaptive"' in (tmp_path / "adaptive/campaign.toml").read_text()
     Campaign.open(tmp_path / "adaptive", pool=POOL, test=TEST).close()
 
@@ -388,3 +392,8 @@ def test_more_candidates_than_are_left_are_all_of_them(tmp_path: Path):
         with small(tmp_path / name, candidates=candidates) as campaign:
             campaign.run(oracle=ORACLE, rounds=2)
     assert (tmp_path / "some/queries.csv").read_text() == (tmp_path / "all/queries.csv").read_text()
+
+
+def test_fewer_candidates_than_are_asked_for_are_refused(tmp_path: Path):
+    with pytest.raises(SettingsError, match="expected at least query = 5 candidates, found 4"):
+        small(tmp_path / "c", candidates=4)

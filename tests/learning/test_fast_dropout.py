@@ -1,5 +1,7 @@
 """Fast dropout is dropout: the shares, the scale, the gradient, and nothing left behind."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -84,3 +86,24 @@ def _counted(network: nn.Module) -> torch.Tensor:
     """Images that do not fit, once the layers have been looked at."""
     assert [type(module) for module in network.modules()].count(FastDropout) == 1, "nobody's own layer"
     return torch.ones(2, 5)
+
+
+def test_what_only_torchs_own_can_do_is_left_to_it():
+    x = torch.ones(50, 50)
+    FastDropout(0.5, inplace=True)(x)  # whose return value may be left unused
+    assert set(x.unique().tolist()) == {0.0, 2.0}
+    gradient = torch.func.grad(lambda value: FastDropout(0.5)(value).sum())(torch.ones(50))
+    assert set(gradient.unique().tolist()) == {0.0, 2.0}
+
+
+def test_copies_made_meanwhile_are_what_they_were_too():
+    class Teacher(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.student = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+            self.teacher: nn.Module | None = None
+
+    network = Teacher()
+    with fast_dropout(network):
+        network.teacher = copy.deepcopy(network.student)
+    assert not [module for module in network.modules() if isinstance(module, FastDropout)]

@@ -48,6 +48,12 @@ def test_glorot_weights_and_no_bias_to_begin_with():
     assert all(float(layer.bias.abs().max()) == 0 for layer in model if isinstance(layer, nn.Conv2d | nn.Linear))
 
 
+def test_table_1s_kernels_are_smaller():
+    model = model_function("bcnn_3x3")((1, 28, 28), 10)
+    assert [tuple(layer.kernel_size) for layer in model if isinstance(layer, nn.Conv2d)] == [(3, 3), (3, 3)]
+    assert sum(parameter.numel() for parameter in model.parameters()) == 320 + 9_248 + 589_952 + 1_290
+
+
 def test_bad_requests_are_named():
     with pytest.raises(ShapeError, match="at least 2 classes"):
         model_function("bcnn")((1, 28, 28), 1)

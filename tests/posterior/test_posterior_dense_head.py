@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from posterior_networks import Paper, Residual, Sequence
 from torch import nn
 
+from askwell.errors import SettingsError
 from askwell.models.catalogue import model_function
 from askwell.posterior import dense_head as room
 from askwell.posterior.copies import private_copy
@@ -177,3 +178,83 @@ def test_bf16_masks_the_same_units():
     network, images = Paper(), torch.rand(70, 1, 28, 28)
     exact, rough = (MCDropout(network, samples=4, precision=name).log_probs(images) for name in ("fp32", "bf16"))
     assert 0 < float((exact - rough).abs().max()) < 0.05
+
+
+def both(network: nn.Module, images: torch.Tensor, samples: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [T, B, C] by the dense head and by the split."""
+    slow, masks = cut(network), Masks(seed, torch.device("cpu"))
+    fast = dense_head(slow, samples=samples)
+    assert isinstance(fast, DenseHead)
+    with torch.no_grad():
+        found = torch.stack(list(fast.passes(images, masks.samples(samples, len(images)))))
+        wanted = torch.stack(list(slow.passes(images, masks.samples(samples, len(images)))))
+    return found, wanted
+
+
+@pytest.mark.parametrize("layer", ["dense1", "dense2"])
+def test_a_nan_weight_is_seen_wherever_the_split_sees_it(layer: str):
+    torch.manual_seed(0)
+    network = Paper()
+    with torch.no_grad():
+        getattr(network, layer).weight[:, 1] = torch.nan
+    found, wanted = both(network, torch.rand(3, 1, 28, 28), samples=16)
+    assert bool(wanted.isnan().any())
+    assert torch.equal(found.isnan(), wanted.isnan())
+
+
+def test_units_that_overflow_are_seen_as_soon_as_one_sample_keeps_them():
+    torch.manual_seed(0)
+    network = stack(nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 9), nn.ReLU(), nn.Dropout(0.5), nn.Linear(9, 3))
+    with torch.no_grad():
+        network[5].weight[4] = 3e38
+    found, wanted = both(network, torch.rand(3, 1, 28, 28), samples=9, seed=1)
+    assert bool(wanted.isnan().any())
+    torch.testing.assert_close(found, wanted, equal_nan=True)
+
+
+def test_a_sample_without_a_live_unit_says_the_last_bias():
+    network = stack(nn.Flatten(), nn.Dropout(0.1), nn.Linear(432, 1), nn.ReLU(), nn.Dropout(0.9), nn.Linear(1, 2))
+    for seed in range(8):
+        found, wanted = both(network, torch.rand(3, 1, 28, 28), samples=1, seed=seed)
+        torch.testing.assert_close(found, wanted)
+
+
+def test_many_classes_are_not_multiplied_in_blocks_of_zeros():
+    torch.manual_seed(0)
+    network = stack(nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 9), nn.ReLU(), nn.Dropout(0.5), nn.Linear(9, 300))
+    slow, masks = cut(network), Masks(0, torch.device("cpu"))
+    fast = dense_head(slow, samples=10)
+    assert isinstance(fast, DenseHead)
+    with torch.no_grad():
+        found = list(fast.passes(torch.rand(2, 1, 28, 28), masks.samples(10, 2)))
+    assert fast._stack is not None
+    assert [end.shape[0] for end in fast._stack.ends] == [300] * 10
+    assert len(found) == 10
+
+
+def test_a_hook_between_the_layers_sees_the_units_as_ever():
+    torch.manual_seed(0)
+    network = stack(nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 9), nn.GELU(), nn.Dropout(0.5), nn.Linear(9, 3))
+    network[6].register_forward_hook(lambda module, inputs, output: output * torch.arange(9.0))
+    found, wanted = both(network, torch.rand(3, 1, 28, 28), samples=4)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_float64_stays_float64_in_bf16():
+    network, images = Paper().double(), torch.rand(3, 1, 28, 28, dtype=torch.float64)
+    exact = MCDropout(network, samples=3).log_probs(images)
+    lower = MCDropout(network, samples=3, precision="bf16").log_probs(images)
+    assert lower.dtype == torch.float64
+    torch.testing.assert_close(lower, exact, rtol=0, atol=1e-12)
+
+
+def test_the_first_draws_are_those_of_more():
+    torch.manual_seed(0)
+    posterior, images = MCDropout(Paper(), samples=6, seed=3), torch.rand(4, 1, 28, 28)
+    assert posterior.first(2).samples == 2
+    torch.testing.assert_close(
+        posterior.first(2).log_probs(images), posterior.log_probs(images)[:, :2], rtol=0, atol=1e-6
+    )
+    assert posterior.first(2, precision="bf16").samples == 2
+    with pytest.raises(SettingsError, match="at most the 6 samples there are, found 7"):
+        posterior.first(7)

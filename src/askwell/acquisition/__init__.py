@@ -11,6 +11,7 @@ from askwell.acquisition.least_confidence import least_confidence
 from askwell.acquisition.margin import margin
 from askwell.acquisition.max_entropy import max_entropy
 from askwell.acquisition.mean_std import mean_std
+from askwell.acquisition.mean_std_defective import mean_std_defective
 from askwell.acquisition.random import random
 from askwell.acquisition.variation_ratios import variation_ratios
 from askwell.acquisition.variation_ratios_votes import variation_ratios_votes
@@ -22,6 +23,7 @@ ACQUISITIONS: Mapping[str, Callable[..., Scores]] = {
     "variation_ratios": variation_ratios,
     "variation_ratios_votes": variation_ratios_votes,
     "mean_std": mean_std,
+    "mean_std_defective": mean_std_defective,
     "margin": margin,
     "least_confidence": least_confidence,
     "random": random,
@@ -34,6 +36,7 @@ __all__ = [
     "margin",
     "max_entropy",
     "mean_std",
+    "mean_std_defective",
     "random",
     "variation_ratios",
     "variation_ratios_votes",

@@ -12,6 +12,7 @@ from askwell.campaign.loop import run_rounds
 from askwell.campaign.pictures import pictures_from
 from askwell.campaign.quarantine import hold_to_known, quarantine_rows
 from askwell.campaign.settings import (
+    ADAPTIVE,
     SETTINGS_FILE,
     CampaignSettings,
     check_settings,
@@ -122,6 +123,7 @@ class Campaign:
             "recipe": recipe,
             "classes": test.classes,
             "image_shape": pool.image_shape,
+            "rough_precision": resolve_precision("auto", recipe.device) if values.get("samples") == ADAPTIVE else None,
             "made_with": made_with(torch.get_num_threads()),
         }
         settings = check_settings(CampaignSettings, {**values, **about}, "the campaign")

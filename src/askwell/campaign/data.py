@@ -18,6 +18,7 @@ from askwell.pool.duplicates import Progress
 from askwell.pool.folder_dataset import folder_dataset
 from askwell.pool.folder_plan import FolderPlan, PlannedItem, plan_folder
 from askwell.pool.folder_settings import FolderSettings
+from askwell.pool.kept_classes import keep_classes
 from askwell.report.csv_files import count, read_rows, text, write_rows
 from askwell.store.store import CampaignStore
 
@@ -118,7 +119,10 @@ def dataset_of(settings: CampaignSettings | ExperimentSettings, directory: Path)
     """The named data set, or the folder frozen in the directory, that settings are about; None when the images were handed over."""
     if settings.images is not None:
         return frozen_dataset(settings.images, directory)
-    return load_dataset(settings.dataset, image_size=settings.image_size) if settings.dataset is not None else None
+    if settings.dataset is None:
+        return None
+    data = load_dataset(settings.dataset, image_size=settings.image_size)
+    return data if settings.keep_classes is None else keep_classes(data, settings.keep_classes)
 
 
 def first_campaign(out: Path) -> Path | None:

@@ -71,6 +71,7 @@ class LoopSettings(BaseModel):
     memory_mb    memory that scoring may use for one chunk of the pool, in MiB
     images       a folder of images of your own instead of a named data set (see FolderSettings)
     image_size   side in pixels to which a named data set's image files are resized; its own default unless given
+    keep_classes only these classes of a named data set, in pool and test; all of them unless given
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,12 +86,15 @@ class LoopSettings(BaseModel):
     memory_mb: int = Field(default=32, ge=1)
     images: FolderSettings | None = None
     image_size: int | None = Field(default=None, ge=8, le=1024)
+    keep_classes: tuple[str, ...] | None = Field(default=None, min_length=2)
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
     def _something_to_tune_on(self) -> "LoopSettings":
         if self.recipe.weight_decay.tune and self.validation == 0:
             raise ValueError("weight_decay.tune needs labels to tune on; set validation = 100, say")
+        if self.candidates is not None and self.candidates < self.query:
+            raise ValueError(f"expected at least query = {self.query} candidates, found {self.candidates}")
         return self
 
     @property
@@ -120,13 +124,17 @@ class MadeWith(BaseModel):
 
 
 class CampaignSettings(LoopSettings):
-    """campaign.toml: one strategy, one seed, with device and precision resolved; no dataset when the images are the user's own."""
+    """campaign.toml: one strategy, one seed, with device and precision resolved; no dataset when the images are the user's own.
+
+    rough_precision is that of the first scores of adaptive sampling: bf16 where the machine that began the campaign multiplies it.
+    """
 
     dataset: DatasetName | None = None
     strategy: StrategyName = "bald"
     seed: int = Field(default=0, ge=0)
     classes: tuple[str, ...] = Field(min_length=2)
     image_shape: tuple[int, int, int]
+    rough_precision: Literal["fp32", "bf16"] | None = None
     made_with: MadeWith
 
     @model_validator(mode="after")
@@ -161,6 +169,8 @@ class ExperimentSettings(LoopSettings):
             )
         if self.images is not None and self.image_size is not None:
             raise ValueError("image_size is for named data sets; the side of a folder's images is images.size")
+        if self.images is not None and self.keep_classes is not None:
+            raise ValueError("keep_classes is for named data sets; the classes of a folder's images are images.classes")
         if self.dataset is not None and self.image_size is not None and not DATASETS[self.dataset].resizable:
             raise ValueError(f"the images of {self.dataset} are of one size as published; leave image_size out")
         return self
@@ -251,7 +261,13 @@ def identity(settings: CampaignSettings) -> str:
     values = settings.model_dump(
         mode="json",
         exclude_none=True,
-        exclude={"made_with": True, "memory_mb": True, "images": True, "recipe": {"device", "precision"}},
+        exclude={
+            "made_with": True,
+            "memory_mb": True,
+            "images": True,
+            "rough_precision": True,
+            "recipe": {"device", "precision"},
+        },
     )
     return json.dumps(values, sort_keys=True)
 

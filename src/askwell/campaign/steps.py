@@ -19,7 +19,6 @@ from askwell.campaign.settings import ADAPTIVE
 from askwell.campaign.strategies import Strategy, strategy_named
 from askwell.campaign.workspace import Notify, Workspace
 from askwell.errors import CampaignStateError, UnknownNameError, UsageError
-from askwell.learning.precision import resolve_precision
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model
@@ -93,7 +92,10 @@ def choose_next(workspace: Workspace, round_number: int, notify: Notify) -> Choi
             coin = torch.full((1, 1, 2), 0.5).log().expand(len(positions), 1, 2)
             scored = _Scored(positions, ACQUISITIONS[strategy.acquisition](coin, generator=generator), None)
         else:
+            known = len(workspace.store.quarantined())
             scored = _scored(workspace, strategy, positions, round_number, notify)
+            if workspace.settings.candidates is not None and len(workspace.store.quarantined()) > known:
+                continue  # draw again, as a process that is begun anew would
         picked = select(scored.scores, workspace.settings.query, generator=generator)
         named = zip(scored.positions[picked].tolist(), scored.scores[picked].tolist(), strict=True)
         chosen = [Chosen(position, score, scored.samples) for position, score in named]
@@ -124,8 +126,7 @@ def _scored(workspace: Workspace, strategy: Strategy, positions: Tensor, round_n
     model = load_round(workspace, round_number - 1)
     posterior = posterior_of(workspace, model, strategy.posterior, round_number)
     if settings.samples == ADAPTIVE and isinstance(posterior, MCDropout):
-        rough = resolve_precision("auto", settings.recipe.device)
-        score = partial(score_adaptively, posterior, k=settings.query, first_precision=rough)
+        score = partial(score_adaptively, posterior, k=settings.query, first_precision=settings.rough_precision)
     else:
         score = partial(score_pool, posterior)
     found = score(

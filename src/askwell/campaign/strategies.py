@@ -22,6 +22,9 @@ STRATEGIES: Mapping[str, Strategy] = {
         "1 - the largest mean probability, as the paper writes it (Freeman 1965)", "variation_ratios"
     ),
     "mean_std": Strategy("standard deviation of the samples' probabilities, mean over classes", "mean_std"),
+    "mean_std_defective": Strategy(
+        "not for use: mean_std with the defect of the paper's code, which makes every score 0", "mean_std_defective"
+    ),
     "random": Strategy("the baseline: uniform over the pool; asks no network", "random", posterior=None),
     "power_bald": Strategy(
         "BALD with Gumbel noise, so that a batch is not one image ten times (Kirsch 2023)", "bald", "power"

@@ -15,11 +15,12 @@ LEVELS = 2**16
 
 
 class FastDropout(nn.Dropout):
-    """nn.Dropout with the probability to drop rounded to a multiple of 2**-16, and what is kept scaled by exactly that."""
+    """nn.Dropout with the probability to drop rounded to a multiple of 2**-16, and what is kept scaled accordingly."""
 
     def forward(self, input: Tensor) -> Tensor:
         dropped = round(self.p * LEVELS)
-        if not self.training or input.device.type != "cpu" or not 0 < dropped < LEVELS:
+        plain = not self.training or self.inplace or input.device.type != "cpu" or not 0 < dropped < LEVELS
+        if plain or torch._C._are_functorch_transforms_active():
             return super().forward(input)
         words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         bits = words.view(torch.int16)[: input.numel()]
@@ -54,7 +55,8 @@ def fast_dropout(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for layer in layers:
+        copies = (module for module in model.modules() if type(module) is FastDropout)  # made meanwhile, by the model
+        for layer in {*layers, *copies}:
             layer.__class__ = nn.Dropout
 
 

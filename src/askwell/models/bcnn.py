@@ -8,10 +8,10 @@ from askwell.errors import ShapeError
 
 KERNELS = 32
 KERNEL_SIZE = 4
+TABLE_1_KERNEL_SIZE = 3
 HIDDEN_UNITS = 128
 CONVOLUTION_DROPOUT = 0.25
 DENSE_DROPOUT = 0.5
-SMALLEST_SIDE = 2 * KERNEL_SIZE  # two unpadded 4x4 convolutions and a 2x2 pooling leave 1x1 of it
 
 
 def bcnn(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
@@ -31,26 +31,34 @@ def bcnn_full(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
     return _network(image_shape, classes, dropout_everywhere=True)
 
 
-def _network(image_shape: tuple[int, int, int], classes: int, dropout_everywhere: bool) -> nn.Module:
+def bcnn_3x3(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """The same network as ``bcnn`` with 3x3 kernels, as in the code behind table 1; images smaller than 6 pixels are padded."""
+    return _network(image_shape, classes, dropout_everywhere=False, kernel=TABLE_1_KERNEL_SIZE)
+
+
+def _network(
+    image_shape: tuple[int, int, int], classes: int, dropout_everywhere: bool, kernel: int = KERNEL_SIZE
+) -> nn.Module:
     channels, height, width = image_shape
+    smallest = 2 * kernel  # two unpadded convolutions and a 2x2 pooling leave 1x1 of it
     if classes < 2 or min(image_shape) < 1:
         raise ShapeError(
             f"expected an image shape (channels, height, width) of positive sizes and at least 2 classes, "
             f"found {image_shape} and {classes}."
         )
-    padding_h, padding_w = max(0, SMALLEST_SIDE - height), max(0, SMALLEST_SIDE - width)
-    pooled = [(side - 2 * (KERNEL_SIZE - 1)) // 2 for side in (height + padding_h, width + padding_w)]
+    padding_h, padding_w = max(0, smallest - height), max(0, smallest - width)
+    pooled = [(side - 2 * (kernel - 1)) // 2 for side in (height + padding_h, width + padding_w)]
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if padding_h or padding_w:
         left, top = padding_w // 2, padding_h // 2
         layers["pad"] = nn.ZeroPad2d((left, padding_w - left, top, padding_h - top))
     if dropout_everywhere:
         layers["dropout_conv1"] = nn.Dropout(CONVOLUTION_DROPOUT)
-    layers["conv1"] = nn.Conv2d(channels, KERNELS, KERNEL_SIZE)
+    layers["conv1"] = nn.Conv2d(channels, KERNELS, kernel)
     layers["relu1"] = nn.ReLU()
     if dropout_everywhere:
         layers["dropout_conv2"] = nn.Dropout(CONVOLUTION_DROPOUT)
-    layers["conv2"] = nn.Conv2d(KERNELS, KERNELS, KERNEL_SIZE)
+    layers["conv2"] = nn.Conv2d(KERNELS, KERNELS, kernel)
     layers["relu2"] = nn.ReLU()
     layers["pool"] = nn.MaxPool2d(2)
     layers["dropout_dense1"] = nn.Dropout(CONVOLUTION_DROPOUT)

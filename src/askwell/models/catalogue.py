@@ -26,6 +26,10 @@ MODELS: Mapping[str, ModelEntry] = {
         "the same with dropout .25 before each convolution too (dropout before every weight layer)",
         "askwell.models.bcnn:bcnn_full",
     ),
+    "bcnn_3x3": ModelEntry(
+        "the paper's network with 3x3 kernels, as in the runs behind its table 1",
+        "askwell.models.bcnn:bcnn_3x3",
+    ),
 }
 
 

@@ -29,6 +29,7 @@ from askwell.posterior.split import Split
 STACK_BYTES = 512 * 2**20  # of masked weights in fp32; the paper's network needs 1 MB a sample
 WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
+END_ROWS = 128  # of such a product at most: with many classes each layer is large enough alone
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 
@@ -65,11 +66,13 @@ class DenseHead:
         self._live = live
         self._tail = _tail(cut.suffix, rest)
         self._end = _end(cut.suffix, rest) if live is not None else None
+        self._layers = [module for module in cut.suffix.modules() if isinstance(module, nn.Linear)]
+        self._widest = max(layer.out_features for layer in self._layers)
         self._stack: _Stack | None = None
 
     def images_together(self, batch: int, samples: int, nbytes: int) -> int:
         """How many images the heads should take at once, a multiple of ``batch``: what fits WORK_BYTES, numbers of ``nbytes`` each."""
-        per_image = (self._first.in_features + samples * self._first.out_features) * nbytes
+        per_image = (self._first.in_features + samples * self._widest) * nbytes
         return batch * max(1, WORK_BYTES // per_image // batch)
 
     def logits(self, images: Tensor, samples: Iterable[SampleMasks], batch: int) -> Tensor:
@@ -88,6 +91,8 @@ class DenseHead:
             features = first if number == 0 else self._cut.prefix(parts[number])[0]
             place.view(features.shape).copy_(features)
         wide = _product(stack.rows, live, stack.biases)
+        if not bool(wide.isfinite().all()):  # skipping zeros and multiplying in blocks hold for finite numbers only
+            return torch.stack(list(self._cut.passes(images, masks)), dim=1)
         return self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
 
     def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
@@ -127,7 +132,8 @@ class DenseHead:
         units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
         places = torch.cat([index + sample * units for sample, index in enumerate(units_of)])
         device = weight.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        lower = torch.is_autocast_enabled(device) and weight.dtype != torch.float64  # which autocast leaves alone
+        dtype = torch.get_autocast_dtype(device) if lower else weight.dtype
         rows = torch.empty(len(places), weight.shape[1], dtype=dtype, device=weight.device)
         start = 0
         for index, sample_masks in zip(units_of, masks, strict=True):
@@ -146,13 +152,13 @@ class DenseHead:
         weight, shape, keep = end.last.weight.detach(), (batch, end.last.in_features), 1 - self._live.p
         kept = (sample.keep(self._live.ordinal, shape, keep).flatten().to(weight.dtype) / keep for sample in masks)
         own = [(weight * mask)[:, index].to(dtype) for mask, index in zip(kept, units_of, strict=True)]
-        return [torch.block_diag(*own[start : start + ENDS_TOGETHER]) for start in range(0, len(own), ENDS_TOGETHER)]
+        together = max(1, min(ENDS_TOGETHER, END_ROWS // len(weight)))
+        return [torch.block_diag(*own[start : start + together]) for start in range(0, len(own), together)]
 
     def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
         units = self._first.out_features
-        if self._live is None or not all(
-            bool(p.isfinite().all()) for p in self._first.parameters()
-        ):  # a NaN must be seen
+        parameters = (parameter for layer in self._layers for parameter in layer.parameters())
+        if self._live is None or not all(bool(p.isfinite().all()) for p in parameters):  # a NaN must be seen
             return torch.arange(units, device=self._first.weight.device)
         return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
 
@@ -168,6 +174,7 @@ def _product(rows: Tensor, images: Tensor, biases: Tensor | None) -> Tensor:
     """rows [R, in] times images [B, in], plus biases [R, 1]: [R, B]. With the images along this side each is rounded alike."""
     images = images.to(rows.dtype)
     onednn = rows.device.type == "cpu" and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    onednn = onednn and len(rows) > 0  # no unit may be live, if there are few
     product = _as_convolution(rows, images) if onednn else rows @ images.t()
     return product if biases is None else product.add_(biases)
 
@@ -207,9 +214,10 @@ def dense_head(cut: Split, samples: int) -> Split | DenseHead:
         return cut
     if not all(node.target is dropout or _acts_on_units(cut.suffix, node) for node in rest):
         return cut
-    if samples * first.weight.nbytes // 2 > STACK_BYTES:
+    live = _live_site(cut.suffix, rest)
+    if samples * first.weight.nbytes * (1 if live is None else 1 - live.p) > STACK_BYTES:
         return cut
-    return DenseHead(cut, first, _site(chain[0]), _live_site(cut.suffix, rest), rest)
+    return DenseHead(cut, first, _site(chain[0]), live, rest)
 
 
 def _chain(suffix: fx.GraphModule) -> list[fx.Node]:
@@ -289,8 +297,9 @@ def _end(suffix: fx.GraphModule, rest: Sequence[fx.Node]) -> _End | None:
 def _pointwise(suffix: fx.GraphModule, node: fx.Node) -> Callable[[Tensor], Tensor] | None:
     """The function of single numbers that a node is, in place if it is the rectifier; None for anything else."""
     module = _module(suffix, node)
-    rectifies = type(module) is nn.ReLU or (node.target in {F.relu, torch.relu} and len(node.args) == 1)
-    if rectifies and not (module is not None and (module._forward_hooks or module._forward_pre_hooks)):
+    if module is not None and (module._forward_hooks or module._forward_pre_hooks):
+        return None
+    if type(module) is nn.ReLU or (node.target in {F.relu, torch.relu} and len(node.args) == 1):
         return torch.relu_
     if isinstance(module, POINTWISE):
         return module

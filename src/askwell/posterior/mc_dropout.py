@@ -23,9 +23,9 @@ class MCDropout:
     """T dropout networks, the same T for every image: p(y | x, w_t) with w_t drawn from the approximate posterior q(w).
 
     ``model`` is any module that maps images [N, ...] to logits [N, C] and has dropout. It is copied and never changed; the copy shares
-    its parameters but not its buffers, so make a new MCDropout after training the model on or moving it. Everything before the first
-    stochastic layer runs once per image, whatever T is. A network that cannot be cut there takes T full passes, with the same masks,
-    and FullPassesWarning says so once.
+    its parameters but not its buffers, so make a new MCDropout after training the model on, moving it or writing to a parameter's
+    ``data``. Everything before the first stochastic layer runs once per image, whatever T is. A network that cannot be cut there takes
+    T full passes, with the same masks, and FullPassesWarning says so once.
 
     Sample t depends on the seed and t alone: not on torch's global generator, on T, on the order or the chunks of the images, or on
     the device. Batch norm stays in eval, and so does stochastic depth unless ``stochastic_depth`` is true; a network that calls
@@ -81,7 +81,9 @@ class MCDropout:
         return self._samples
 
     def first(self, samples: int, *, precision: str | None = None) -> "MCDropout":
-        """The first ``samples`` of these draws of the weights, in this precision or another. Raises as the constructor does."""
+        """The first ``samples`` of these draws of the weights, in this precision or another; SettingsError for more than there are."""
+        if samples > self._samples:
+            raise SettingsError(f"expected at most the {self._samples} samples there are, found {samples}.")
         return self._rebuild(samples=samples, precision=precision or self._chunking.precision)
 
     def log_probs(self, images: Images) -> LogProbs:

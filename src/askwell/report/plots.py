@@ -1,12 +1,13 @@
 """Learning curves and calibration as pictures: the only module that imports matplotlib.
 
 Figures are built from objects, without pyplot, so nothing global is touched outside one context. The same points give the same
-bytes.
+bytes. Longer than a page, because it is the one door to matplotlib.
 """
 
 import io
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ from askwell.report.arms import (
     subtitle,
 )
 from askwell.report.calibration import Reliability, ece_curves
-from askwell.report.curves import BASELINE, Curve, CurvePoint
+from askwell.report.curves import BASELINE, Curve, CurvePoint, accuracies_at, mean_curve
 from askwell.report.layout import free_place, log_ticks, panels, spread
 from askwell.report.looks import QUIET, RULE, STYLE, Look, looks_of, shortened
 from askwell.store.files import replace_file
@@ -47,6 +48,18 @@ _LINE = 0.21  # inches from one name to the next
 _HEAD, _FOOT = 0.78, 0.08  # inches for a title, and below a figure's axes
 _SHORTEST_NAME = 8  # characters, however narrow its square
 _ERROR_HEIGHT = 2.2  # inches of the calibration error's axes
+_PANEL_HEIGHT, _PANEL_GAP = 3.4, 0.34  # inches of a panel's axes, and between two
+_PANEL_LEFT, _PANEL_EDGE = 0.92, 0.24  # inches left of the first panel and right of the last
+_LEGEND_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Axes of accuracy against labels: strategy -> seed -> curve, and other people's curves of some of them behind."""
+
+    title: str
+    curves: Mapping[str, Mapping[int, Curve]]
+    behind: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def draw_learning_curves(
@@ -82,6 +95,21 @@ def draw_calibration(
         [*looks, *(name for name in (*curves, *(part.strategy for part in reliable)) if name not in looks)]
     )
     return _save(lambda: _calibration_figure(curves, reliable, looks), directory / "calibration")
+
+
+def draw_accuracy_panels(
+    panels: Sequence[Panel], path: Path, *, title: str, below: str, along: str, lowest: float
+) -> tuple[Path, Path]:
+    """Draw panels side by side with one legend into path.png and path.svg; returns both paths.
+
+    ``along`` says which labels are counted, ``below`` stands under the title. Accuracies are shown from ``lowest`` (a fraction) up:
+    a mean over seeds in bold over the seeds' range, the curves behind pale.
+
+    Raises UsageError if no panel has a curve.
+    """
+    if not any(panel.curves for panel in panels):
+        raise UsageError("expected at least one curve to draw, found none; run the experiment first.")
+    return _save(lambda: _panels_figure(panels, title, below, along, lowest), path)
 
 
 def _save(draw: Callable[[], Figure], path: Path) -> tuple[Path, Path]:
@@ -195,6 +223,50 @@ def _draw_targets(axes: Axes, arms: Sequence[Arm], targets: Sequence[float], low
         places = [float(left) for left in np.linspace(box.x0 + 6.0, box.x1 - width - 6.0, 40)]
         left = free_place(places, width, (level, level + height + 6.0), lines, enough=10.0)
         note.xy = (float(axes.transData.inverted().transform((left, level))[0]), 1.0 - target)
+
+
+def _panels_figure(panels: Sequence[Panel], title: str, below: str, along: str, lowest: float) -> Figure:
+    looks = looks_of(dict.fromkeys(name for panel in panels for name in panel.curves))
+    rows = -(-len(looks) // _LEGEND_COLUMNS)
+    foot = _BOTTOM + _LINE * rows + 0.1
+    height = _TOP + 0.14 + _PANEL_HEIGHT + foot
+    figure = _blank(height)
+    _draw_title(figure, height, title, below)
+    width = (_WIDTH - _PANEL_LEFT - _PANEL_EDGE - _PANEL_GAP * (len(panels) - 1)) / len(panels)
+    for position, panel in enumerate(panels):
+        left = _PANEL_LEFT + position * (width + _PANEL_GAP)
+        axes = _axes(figure, left, foot, width, _PANEL_HEIGHT)
+        axes.set(ylim=(lowest, 1.0))
+        last = max((curve.labels[-1] for seeds in panel.curves.values() for curve in seeds.values()), default=1)
+        _dress_axes(axes, last, "test accuracy" if position == 0 else "")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6 if len(panels) == 1 else 4, integer=True))
+        axes.set_xlabel(along, labelpad=7)
+        axes.tick_params(labelleft=position == 0)
+        axes.set_title(panel.title, fontsize=9.5, loc="left", pad=4)
+        _draw_panel(axes, panel, looks)
+    samples = [Line2D([0], [0]) for _ in looks]
+    for sample, look in zip(samples, looks.values(), strict=True):
+        _dress(sample, look)
+    words = [shortened(name) for name in looks]
+    figure.legend(
+        samples, words, loc="lower center", ncols=_LEGEND_COLUMNS, frameon=False, handlelength=2.6, fontsize=8.5
+    )
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, looks: Mapping[str, Look]) -> None:
+    """Other people's curves, the seeds' ranges, and the means, which the axes cut off below."""
+    for name, curve in panel.behind.items():
+        axes.plot(curve.labels, curve.accuracy, color=looks[name].colour, linewidth=0.9, alpha=0.45, zorder=1.5)
+    for shift, (name, seeds) in enumerate(panel.curves.items()):
+        mean = mean_curve(seeds)
+        if len(seeds) > 1 and mean.labels:
+            ends = [accuracies_at(seeds, n) for n in mean.labels]
+            low, high = [min(values) for values in ends], [max(values) for values in ends]
+            axes.fill_between(mean.labels, low, high, color=looks[name].colour, alpha=0.13, linewidth=0, zorder=1.0)
+        order = 2.0 if name == BASELINE else 3.0
+        _draw_line(axes, mean.labels, mean.accuracy, looks[name], shift, order)
+        axes.lines[-1].set(clip_on=True, linewidth=1.5, markersize=4.5)
 
 
 def _calibration_figure(

@@ -33,7 +33,7 @@ from askwell.scoring.local import MEMORY_BYTES, Progress, score_pool
 FIRST_SAMPLES = (
     20  # t; with the paper's network 10 would be a tenth cheaper, and leave six times as many items to score fully
 )
-FEWEST = 1000  # items to learn the model's a, b and s from; a tenth of them at least are not wanted, so at most a tenth are asked
+FEWEST = 1000  # items with both scores to begin with, or ten for each that is asked: a, b and s are learnt from them
 MISSED = 0.05
 STEP = 1.25  # by this factor at least the items with a full score grow, so that there are few passes
 
@@ -140,4 +140,5 @@ def _line(x: Float[Tensor, " n"], y: Float[Tensor, " n"]) -> tuple[float, float,
     intercept = float(y.mean() - slope * x.mean())
     errors = y - intercept - slope * x
     spread = math.sqrt(float(errors[len(errors) // 2 :].square().mean()))
-    return slope, intercept, max(spread, torch.finfo(x.dtype).tiny)
+    rounding = 16 * torch.finfo(x.dtype).eps * float(y.abs().max())  # less than that tells no items apart
+    return slope, intercept, max(spread, rounding, torch.finfo(x.dtype).tiny)

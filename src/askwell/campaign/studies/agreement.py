@@ -75,7 +75,7 @@ def noise_of(repeats: Float[np.ndarray, "R n"], *, generator: np.random.Generato
     if len(values) == 0:
         return Noise(None, None, None)
     rho, times = float(values.mean()), R / half
-    reliability = max(0.0, times * rho / (1.0 + (times - 1.0) * rho))
+    reliability = times * rho / (1.0 + (times - 1.0) * rho) if rho > 0 else 0.0
     return Noise(rho, reliability, math.sqrt(reliability))
 
 

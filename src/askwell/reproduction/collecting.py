@@ -1,0 +1,145 @@
+"""From campaigns to committed results: curve.csv, queries.csv and run.json of an experiment, each replaced whole."""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, read_campaign_settings
+from askwell.report.curves import CurvePoint, read_curve, read_queries, write_curve, write_queries
+from askwell.reproduction.aleatoric import SHARES_FILE, read_shares, write_shares
+from askwell.reproduction.plans import Case, Plan
+from askwell.reproduction.second_evaluation import second_curve_file
+from askwell.store.files import replace_file
+
+QUERIES_AT_MOST = 1_000_000  # bytes of queries.csv that are committed
+COMMITS = "commits.txt"  # in the directory of the campaigns: what they were run with
+PROCESSORS = Path("/proc/cpuinfo")
+
+
+def collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
+    """Write what the campaigns of a case have so far into its results, of each evaluation; returns what was not done, as sentences.
+
+    A result that holds more rounds than the campaigns do is kept: whoever runs an experiment for a while loses no committed result.
+    """
+    campaigns = _campaigns(plan, plan.runs(out) / case.name)
+    own, *others = plan.extra.evaluations
+    said = _write(plan, case, own, campaigns, "curve.csv", plan.runs(out), results / plan.results(case))
+    for other in others:
+        file = second_curve_file(Path(), other).name
+        said += _write(plan, case, other, campaigns, file, plan.runs(out), results / plan.results(case, other))
+    return said
+
+
+def _campaigns(plan: Plan, directory: Path) -> list[Path]:
+    """Directories with a curve, of the plan's strategies and arms and of every seed, those that were not asked for included."""
+    found = []
+    for name in (*plan.strategies(), *plan.extra.mbr):
+        own = [path.parent for path in (directory / name).glob("seed-*/curve.csv")]
+        found += sorted(own, key=lambda path: int(path.name.removeprefix("seed-")))
+    return found
+
+
+def _write(
+    plan: Plan, case: Case, evaluation: str, campaigns: Sequence[Path], file: str, runs: Path, results: Path
+) -> list[str]:
+    measured = [path for path in campaigns if (path / file).exists()]
+    points = [point for path in measured for point in read_curve(path / file)]
+    if not points:
+        return []
+    if (results / "curve.csv").exists() and len(read_curve(results / "curve.csv")) > len(points):
+        return [f"kept {results}, which holds more rounds than the campaigns in {runs}."]
+    results.mkdir(parents=True, exist_ok=True)
+    write_curve(results / "curve.csv", points)
+    if evaluation == plan.settings.evaluation:
+        _write_queries(results / "queries.csv", measured)
+        if case.corruption is not None:
+            shared = [path / SHARES_FILE for path in measured if (path / SHARES_FILE).exists()]
+            write_shares(results / SHARES_FILE, [row for path in shared for row in read_shares(path)])
+    text = json.dumps(_run(plan, case, evaluation, measured, points, runs), indent=1) + "\n"
+    replace_file(results / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return []
+
+
+def _write_queries(file: Path, campaigns: Iterable[Path]) -> None:
+    rows = [row for path in campaigns if (path / "queries.csv").exists() for row in read_queries(path / "queries.csv")]
+    write_queries(file, rows)
+    if file.stat().st_size > QUERIES_AT_MOST:
+        file.unlink()
+
+
+def _run(
+    plan: Plan, case: Case, evaluation: str, campaigns: Sequence[Path], points: Sequence[CurvePoint], runs: Path
+) -> dict[str, Any]:
+    made = [read_campaign_settings(path) for path in campaigns if (path / SETTINGS_FILE).exists()]
+    commits = runs / COMMITS
+    return {
+        "experiment": plan.experiment,
+        "preset": plan.preset,
+        "case": case.name,
+        "evaluation": evaluation,
+        "seeds": sorted({point.seed for point in points}),
+        "rounds": _rounds(plan, points),
+        "labels": _labels(plan, points),
+        "hours": _hours(points),
+        "commits": commits.read_text(encoding="utf-8").split() if commits.exists() else [],
+        "versions": _distinct(_versions(each) for each in made),
+        "hardware": _hardware(made),
+        "settings": case.settings.model_dump(mode="json", exclude_none=True),
+        "reproduction": plan.extra.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _versions(settings: CampaignSettings) -> dict[str, str]:
+    return settings.made_with.model_dump(mode="json", include={"askwell", "torch", "python"})
+
+
+def _rounds(plan: Plan, points: Sequence[CurvePoint]) -> dict[str, dict[str, str]]:
+    """Strategy -> seed -> how far it is, as "41 of 98"."""
+    last: dict[str, dict[int, int]] = {}
+    for point in points:
+        seeds = last.setdefault(point.strategy, {})
+        seeds[point.seed] = max(seeds.get(point.seed, 0), point.round)
+    whole = plan.settings.rounds
+    return {name: {str(seed): f"{done} of {whole}" for seed, done in seeds.items()} for name, seeds in last.items()}
+
+
+def _labels(plan: Plan, points: Sequence[CurvePoint]) -> dict[str, int]:
+    """At the end of the longest campaign: all labels, and what they are made of."""
+    settings, every = plan.settings, max(point.labels for point in points)
+    acquired = every - settings.initial - settings.validation
+    return {"initial": settings.initial, "validation": settings.validation, "acquired": acquired, "all": every}
+
+
+def _hours(points: Sequence[CurvePoint]) -> dict[str, float]:
+    """Of one thread, as the rounds measured them."""
+    fit = sum(point.seconds_fit or 0.0 for point in points) / 3600
+    score = sum(point.seconds_score or 0.0 for point in points) / 3600
+    return {"fit": round(fit, 3), "score": round(score, 3), "fit and score": round(fit + score, 3)}
+
+
+def _distinct(values: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return [dict(each) for each in sorted({tuple(value.items()) for value in values})]
+
+
+def _hardware(made: Sequence[CampaignSettings]) -> dict[str, Any]:
+    """What the campaigns say of their machine, and this machine's processor by name."""
+    about = _distinct(
+        {
+            "processor": each.made_with.processor,
+            "threads": str(each.made_with.threads),
+            "device": each.recipe.device,
+            "precision": each.recipe.precision,
+        }
+        for each in made
+    )
+    return {"collected on": _processor(), "campaigns": about}
+
+
+def _processor() -> str:
+    if PROCESSORS.exists():
+        for line in PROCESSORS.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,173 @@
+"""What an experiment of the paper is, as its TOML says it: askwell's settings and a table for what those cannot say."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from askwell.campaign.settings import ExperimentSettings, check_settings, read_toml
+from askwell.errors import SettingsError, UnknownNameError
+from askwell.learning.recipe import Recipe
+
+EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric")
+DEFAULT_PRESET = "code"
+TABLE = "reproduction"
+SUFFIXES = {"point": "point", "mc_dropout": "mc"}  # of the directory of the evaluation that is not the preset's own
+
+Evaluation = Literal["point", "mc_dropout"]
+MbrArm = Literal["mbr", "mbr_cnn", "mbr_authors"]
+Corruption = Literal["noise", "ambiguous"]
+
+
+class Extra(BaseModel):
+    """The table ``[reproduction]``: what the loop's settings cannot say.
+
+    runs         directory of the campaigns below --out; several experiments with the same settings share it. Their own name unless given
+    evaluations  how each round's weights are evaluated: the preset's own way first, others from the saved weights afterwards
+    second_every such another evaluation at every so many rounds, and at the last
+    targets      accuracies whose crossings are tabulated
+    pairs        figure 3: the digits to tell apart, such as "2v8"
+    mbr          figure 3: arms of minimum Bayes risk on a graph, beside the networks
+    mbr_nodes    figure 3: training images in the graph, drawn at random from the pair's, the initial ones among them
+    networks     false: only the arms of mbr
+    corruptions  aleatoric: what the pool is given, each in campaigns of its own: wrong labels, or mixtures of two digits
+    share        aleatoric: of wrong labels in the pool, or of mixtures against the pool's images
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runs: str | None = None
+    evaluations: tuple[Evaluation, ...] = Field(default=("point",), min_length=1)
+    second_every: int = Field(default=1, ge=1)
+    targets: tuple[float, ...] = (0.9, 0.95)
+    pairs: tuple[str, ...] = ()
+    mbr: tuple[MbrArm, ...] = ()
+    mbr_nodes: int = Field(default=2000, ge=10)
+    networks: bool = True
+    corruptions: tuple[Corruption, ...] = ()
+    share: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _pairs_of_digits(self) -> "Extra":
+        for pair in self.pairs:
+            if len(set(pair.split("v"))) != 2:
+                raise ValueError(f"expected two classes with a v between them, such as 2v8, found {pair!r}")
+        if self.corruptions and len(self.evaluations) > 1:
+            raise ValueError("campaigns on a noisy pool have one evaluation; name one in evaluations")
+        if self.mbr and not self.pairs:
+            raise ValueError("mbr tells two classes apart; name them in pairs")
+        return self
+
+
+class Case(NamedTuple):
+    """One experiment of a plan: a pair of digits, a corruption, or (name empty) the plan itself."""
+
+    name: str
+    settings: ExperimentSettings
+    pair: tuple[str, ...] = ()
+    corruption: Corruption | None = None
+
+
+class Plan(NamedTuple):
+    """One TOML: an experiment of the paper in one preset."""
+
+    experiment: str
+    preset: str
+    settings: ExperimentSettings
+    extra: Extra
+
+    @property
+    def name(self) -> str:
+        """As the file is called: <experiment>-<preset>."""
+        return f"{self.experiment}-{self.preset}"
+
+    def runs(self, out: Path) -> Path:
+        """The directory of its campaigns, which other plans may share."""
+        return out / (self.extra.runs or self.name)
+
+    def cases(self) -> list[Case]:
+        """One experiment for each pair or corruption, else one."""
+        if self.extra.pairs:
+            return [
+                Case(
+                    pair,
+                    self.settings.model_copy(update={"keep_classes": tuple(pair.split("v"))}),
+                    tuple(pair.split("v")),
+                )
+                for pair in self.extra.pairs
+            ]
+        if self.extra.corruptions:
+            return [Case(name, self.settings, corruption=name) for name in self.extra.corruptions]
+        return [Case("", self.settings)]
+
+    def results(self, case: Case, evaluation: str | None = None) -> Path:
+        """The directory of a case's results, below that of all results; of another evaluation than the preset's own if given."""
+        parts = [self.preset, case.name, SUFFIXES[evaluation] if evaluation else ""]
+        return Path(self.experiment) / "-".join(part for part in parts if part)
+
+    def strategies(self) -> tuple[str, ...]:
+        """The strategies of its campaigns; none where only mbr runs."""
+        return self.settings.strategy if self.extra.networks else ()
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a TOML file called <experiment>-<preset>.toml; SettingsError for a setting that is wrong."""
+    experiment, _, preset = path.stem.partition("-")
+    values = dict(read_toml(path))
+    extra = check_settings(Extra, values.pop(TABLE, {}), f"{path}, table {TABLE}")
+    settings = check_settings(ExperimentSettings, values, str(path))
+    if extra.evaluations[0] != settings.evaluation:
+        raise SettingsError(
+            f"expected the evaluation of {path} ({settings.evaluation}) first in {TABLE}.evaluations, "
+            f"found {', '.join(extra.evaluations)}; put it there."
+        )
+    return Plan(experiment, preset, settings, extra)
+
+
+def read_plans(directory: Path) -> list[Plan]:
+    """Every plan of a directory, in the order in which the paper's experiments are to be run."""
+    plans = [read_plan(path) for path in sorted(directory.glob("*.toml"))]
+    for plan in plans:
+        if plan.experiment not in EXPERIMENTS:
+            raise UnknownNameError("experiment", plan.experiment, EXPERIMENTS)
+    return sorted(plans, key=lambda plan: EXPERIMENTS.index(plan.experiment))
+
+
+def chosen(plans: Sequence[Plan], experiment: str | None, preset: str | None) -> list[Plan]:
+    """The plans of one experiment, or of all, in one preset; UnknownNameError for a name that there is no plan of."""
+    if experiment is not None and experiment not in EXPERIMENTS:
+        raise UnknownNameError("experiment", experiment, EXPERIMENTS)
+    own = [plan for plan in plans if experiment in (None, plan.experiment)]
+    found = [plan for plan in own if preset in (None, plan.preset)]
+    if not found:
+        raise UnknownNameError(
+            f"preset of {experiment or 'any experiment'}", str(preset), {plan.preset for plan in own}
+        )
+    return found
+
+
+def changed(plan: Plan, *, seeds: int | None = None, precision: str | None = None) -> Plan:
+    """The plan with another number of seeds or another precision where they are given."""
+    values: dict[str, Any] = plan.settings.model_dump(exclude_none=True)
+    if seeds is not None:
+        values["seeds"] = seeds
+    if precision is not None:
+        values["recipe"]["precision"] = precision
+    return plan._replace(settings=check_settings(ExperimentSettings, values, "the command line"))
+
+
+SMOKE: Mapping[str, int] = {"seeds": 1, "rounds": 2, "query": 5, "samples": 5, "initial": 20}
+SMOKE_VALIDATION, SMOKE_CANDIDATES, SMOKE_NODES = 20, 100, 80
+
+
+def in_miniature(plan: Plan) -> Plan:
+    """The plan on embedded digits, with one seed, two rounds and a few steps of training: does everything run?"""
+    values = plan.settings.model_dump(exclude_none=True)
+    recipe = {**values["recipe"], "steps": 4, "batch_size": 16}
+    recipe.pop("epochs", None)
+    values |= {**SMOKE, "dataset": "digits", "recipe": Recipe.model_validate(recipe)}
+    values["validation"] = min(SMOKE_VALIDATION, plan.settings.validation)
+    values["candidates"] = SMOKE_CANDIDATES
+    extra = plan.extra.model_copy(update={"mbr_nodes": SMOKE_NODES})
+    return plan._replace(settings=check_settings(ExperimentSettings, values, "the smoke test"), extra=extra)

@@ -1,0 +1,167 @@
+"""Campaigns, their second evaluation and their results, in small."""
+
+import json
+import multiprocessing
+
+import pytest
+from reproduction_small import small_plan
+
+from askwell.errors import SettingsError
+from askwell.report.curves import read_curve, read_queries, write_curve
+from askwell.reproduction import collecting
+from askwell.reproduction.collecting import collect
+from askwell.reproduction.plans import changed
+from askwell.reproduction.running import Places, reproduce
+from askwell.reproduction.second_evaluation import evaluate_again, second_curve_file
+
+
+def run(plan, place, everything=(), workers=1, notify=lambda headway: None):
+    return reproduce([plan], everything, Places(place / "runs", place / "results"), workers=workers, notify=notify)
+
+
+def without_seconds(curve):
+    return [(point.strategy, point.seed, point.round, point.labels, point.accuracy, point.nll) for point in curve]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A plan of two strategies with both evaluations, run to its end."""
+    place, plan = tmp_path_factory.mktemp("finished"), small_plan(evaluations=("point", "mc_dropout"))
+    assert run(plan, place) == []
+    return place, plan
+
+
+def test_results_are_the_campaigns_curves_and_queries(finished):
+    place, _ = finished
+    result, runs = place / "results/figure1/code", place / "runs/figure1-code"
+    campaigns = [runs / name / "seed-0" for name in ("bald", "random")]
+    assert read_curve(result / "curve.csv") == [point for path in campaigns for point in read_curve(path / "curve.csv")]
+    assert read_queries(result / "queries.csv") == [
+        row for path in campaigns for row in read_queries(path / "queries.csv")
+    ]
+
+
+def test_run_json_says_what_was_run(finished):
+    place, plan = finished
+    told = json.loads((place / "results/figure1/code/run.json").read_text())
+    points = read_curve(place / "results/figure1/code/curve.csv")
+    assert told["seeds"] == [0]
+    assert told["rounds"] == {"bald": {"0": "2 of 2"}, "random": {"0": "2 of 2"}}
+    assert told["labels"] == {"initial": 20, "validation": 0, "acquired": 10, "all": 30}
+    assert told["settings"]["recipe"]["model"] == "bcnn"
+    assert told["settings"]["strategy"] == list(plan.settings.strategy)
+    assert told["hardware"]["campaigns"][0]["threads"] == "1"
+    assert told["versions"][0]["torch"]
+    assert told["commits"]
+    seconds = sum((point.seconds_fit or 0) + (point.seconds_score or 0) for point in points)
+    assert told["hours"]["fit and score"] == pytest.approx(seconds / 3600, abs=1e-3)
+
+
+def test_the_second_evaluation_is_another_measurement_of_the_same_rounds(finished):
+    place, _ = finished
+    own = read_curve(place / "results/figure1/code/curve.csv")
+    other = read_curve(place / "results/figure1/code-mc/curve.csv")
+    assert [(point.strategy, point.round, point.labels) for point in other] == [
+        (point.strategy, point.round, point.labels) for point in own
+    ]
+    assert [point.nll for point in other] != [point.nll for point in own]
+    assert not (place / "results/figure1/code-mc/queries.csv").exists()
+
+
+def test_evaluating_again_the_same_way_gives_the_same_numbers(finished):
+    place, _ = finished
+    campaign = place / "runs/figure1-code/bald/seed-0"
+    evaluate_again(campaign, "point")
+    assert without_seconds(read_curve(second_curve_file(campaign, "point"))) == without_seconds(
+        read_curve(campaign / "curve.csv")
+    )
+
+
+def test_the_second_evaluation_goes_on_where_it_was(finished):
+    place, _ = finished
+    campaign = place / "runs/figure1-code/bald/seed-0"
+    file = second_curve_file(campaign, "mc_dropout")
+    whole = read_curve(file)
+    write_curve(file, whole[:1])
+    evaluate_again(campaign, "mc_dropout")
+    assert read_curve(file) == whole
+
+
+def test_the_second_evaluation_can_be_of_some_rounds(finished):
+    place, _ = finished
+    campaign = place / "runs/figure1-code/random/seed-0"
+    second_curve_file(campaign, "point").unlink(missing_ok=True)
+    evaluate_again(campaign, "point", 5)
+    assert [point.round for point in read_curve(second_curve_file(campaign, "point"))] == [0, 2]
+
+
+def test_stopped_and_given_again_it_arrives_at_the_same_curve(finished, tmp_path):
+    place, plan = finished
+
+    def stop(headway):
+        if headway.done >= 4:  # the first campaign has its three rounds, the second one its first
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, tmp_path, notify=stop)
+    file = tmp_path / "results/figure1/code/curve.csv"
+    partial = read_curve(file)
+    assert 3 <= len(partial) < 6
+    run(plan, tmp_path)
+    assert without_seconds(read_curve(file)) == without_seconds(read_curve(place / "results/figure1/code/curve.csv"))
+
+
+def test_results_are_gathered_when_a_campaign_ends(tmp_path):
+    seen = []
+
+    def look(headway):
+        file = tmp_path / "results/figure1/code/curve.csv"
+        seen.append(len(read_curve(file)) if file.exists() else 0)
+
+    run(small_plan(strategy=("random", "bald")), tmp_path, notify=look)
+    assert 3 in seen  # the first campaign's rounds, before the second one ended
+
+
+def test_a_plan_that_shares_the_campaigns_is_gathered_too(finished, tmp_path):
+    place, plan = finished
+    other = small_plan("table2-code")
+    run(plan, place, everything=[plan, other])
+    assert without_seconds(read_curve(place / "results/table2/code/curve.csv")) == without_seconds(
+        read_curve(place / "results/figure1/code/curve.csv")
+    )
+
+
+def test_a_committed_result_that_holds_more_is_kept(finished, tmp_path):
+    place, plan = finished
+    committed = place / "results/figure1/code/curve.csv"
+    before = committed.read_bytes()
+    less = plan._replace(settings=plan.settings.model_copy(update={"strategy": ("random",), "rounds": 1}))
+    said = reproduce([less], [], Places(tmp_path, place / "results"), workers=1, notify=lambda headway: None)
+    assert committed.read_bytes() == before
+    assert any("kept" in sentence and "holds more rounds" in sentence for sentence in said)
+
+
+def test_many_queries_are_left_out(finished, tmp_path, monkeypatch):
+    place, plan = finished
+    (case,) = plan.cases()
+    monkeypatch.setattr(collecting, "QUERIES_AT_MOST", 100)
+    collect(plan, case, place / "runs", tmp_path)
+    assert (tmp_path / "figure1/code/curve.csv").exists()
+    assert not (tmp_path / "figure1/code/queries.csv").exists()
+
+
+def test_other_settings_are_refused(finished):
+    place, plan = finished
+    with pytest.raises(SettingsError, match=r"recipe\.precision"):
+        run(changed(plan, precision="fp32"), place)
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same(finished, tmp_path):
+    place, plan = finished
+    run(plan, tmp_path, workers=2)
+    for name in ("code", "code-mc"):
+        assert without_seconds(read_curve(tmp_path / "results/figure1" / name / "curve.csv")) == without_seconds(
+            read_curve(place / "results/figure1" / name / "curve.csv")
+        )
+    assert multiprocessing.active_children() == []
