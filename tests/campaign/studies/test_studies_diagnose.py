@@ -304,3 +304,8 @@ def test_how_repeats_agree():
     assert noise_of(noise[:1], generator=generator) == (None, None, None)
     assert noise_of(noise[:2] * 0, generator=generator) == (None, None, None)
     assert overlap(np.array([1, 2, 3, 4]), np.array([4, 9, 1, 7])) == 0.5
+
+
+def test_two_repeats_in_exactly_opposite_orders_are_not_reliable():
+    opposite = np.array([[0.1, 0.2], [0.2, 0.1]])
+    assert noise_of(opposite, generator=np.random.default_rng(0)) == (-1.0, 0.0, 0.0)
