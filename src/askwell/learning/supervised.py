@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
+from askwell.freed_memory import keep_freed_memory
 from askwell.learning.augmentation import AUGMENTATIONS
 from askwell.learning.fast_dropout import fast_dropout
 from askwell.learning.randomness import seeded
@@ -51,6 +52,7 @@ def fit(
     """
     if len(images) != len(labels) or len(labels) == 0:
         raise ShapeError(f"expected as many labels as images and at least 1, found {len(labels)} and {len(images)}.")
+    keep_freed_memory()
     device = torch.device(recipe.device)
     with seeded(seed, device):
         model = new_model(recipe, (images.shape[1], images.shape[2], images.shape[3]), classes)

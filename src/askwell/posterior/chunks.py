@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from askwell.errors import SettingsError, ShapeError, UnknownNameError
+from askwell.freed_memory import keep_freed_memory
 from askwell.probability import LogProbs
 
 # The paper's network takes equally long with 64, 96, 128, 192 and 256 (within 5 % on two cores) and a tenth longer with 32;
@@ -42,6 +43,7 @@ class Chunking:
             raise UnknownNameError("precision", precision, PRECISIONS)
         if batch < 1:
             raise SettingsError(f"expected a batch of at least 1 image, found {batch}; leave it out to take {BATCH}.")
+        keep_freed_memory()
         tensors = (tensor for tensor in chain(network.parameters(), network.buffers()) if tensor.is_floating_point())
         first = next(tensors, torch.empty(0))
         return cls(first.device, first.dtype, batch, precision)
