@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -86,8 +86,11 @@ def run_experiment(
     workers: int,
     threads: int | None,
     notify: Callable[[Standing], None],
+    leave_out: Container[tuple[str, int]] = (),
 ) -> None:
     """Run or continue every campaign of the experiment, ``workers`` at a time with ``threads`` torch threads each.
+
+    ``leave_out`` names campaigns, by strategy and seed, whose results are known from elsewhere.
 
     The settings are ``prepared`` ones where they name a folder.
 
@@ -95,7 +98,7 @@ def run_experiment(
     process. Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of
     them, resumable.
     """
-    tasks = campaign_tasks(settings, out)
+    tasks = [task for task in campaign_tasks(settings, out) if (task.strategy, task.seed) not in leave_out]
     new = threads or max(1, processors() // workers)
     budget = {task: _threads_of(task, new) for task in tasks}
     if workers == 1:
