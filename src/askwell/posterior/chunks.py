@@ -60,9 +60,14 @@ class Chunking:
         return self.blocks(images, logits, self.batch)
 
     def blocks(self, images: Images, logits: Callable[[Tensor], Tensor], together: int) -> LogProbs:
-        """The log-softmax of ``logits`` [B, T, C] of up to ``together`` images at once, the last ones padded to a multiple of the batch."""
+        """The log-softmax of ``logits`` [B, T, C] of up to ``together`` images at once, in parts of nearly equal length.
+
+        The last part is padded to a multiple of the batch.
+        """
+        batches, most = -(-len(images) // self.batch), max(1, together // self.batch)
+        even = -(-batches // -(-batches // most)) * self.batch
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            parts = images.split(together)
+            parts = images.split(even)
             return torch.cat(
                 [
                     _log_softmax(logits(self.chunk(part, -(-len(part) // self.batch) * self.batch)))[: len(part)]

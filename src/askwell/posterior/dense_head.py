@@ -1,15 +1,17 @@
-"""The fastest route: where all that follows the cut is dense layers, the T heads are one matrix product.
+"""The fastest route: where all that follows the cut is dense layers, the T heads share what they can of their first layer.
 
-For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the first mask is multiplied into the first layer's
-weights instead of the activations, and the rows whose units the second mask drops are left out:
+For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  a sample's first layer is
 
-    wide [sum_t live_t, B] = concat_t( W[live_t] * mask_t / (1 - p) ) @ x.T [in, B]
+    y_t = W[live_t, kept_t] x[kept_t] / (1 - p) + b  =  ( W x / (1 - p) + b )[live_t]  -  W[live_t, dropped_t] x[dropped_t] / (1 - p)
+
+with live_t the units that the second mask keeps. W x is the same for all samples; of the two forms the one with the smaller product is
+taken, so at p = .25 a quarter of the multiplications of live units is left, and the rows of x that it needs are gathered for each sample.
 
 If one more linear layer ends the network, its T products read their own rows of that. Otherwise the rows are spread over [B * T, units],
 and the rest of the network reads all samples at once.
 
-The prefix runs in small chunks, which stay in cache; the heads take many of these together, since every block of images reads
-all T masked weights (100 MB for the paper's network) once.
+The prefix runs in small chunks, which stay in cache; the heads take many of these together, so that the T small products are
+worth a call each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,10 +28,11 @@ from askwell.posterior.masks import SampleMasks
 from askwell.posterior.sites import dropout
 from askwell.posterior.split import Split
 
-STACK_BYTES = 512 * 2**20  # of masked weights in fp32; the paper's network needs 1 MB a sample
-WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
+STACK_BYTES = 512 * 2**20  # of the heads' own weights in fp32; the paper's network needs .25 MB a sample
+WORK_BYTES = 48 * 2**20  # of activations
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 END_ROWS = 128  # of such a product at most: with many classes each layer is large enough alone
+EVEN = (64, 16)  # inputs and rows of a head in fp32 are multiples of these: oneDNN takes up to a fifth longer otherwise
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 
@@ -41,17 +44,28 @@ class Site(NamedTuple):
     p: float
 
 
+class _First(NamedTuple):
+    """A sample's part of the first layer: which inputs [n] it reads, and its live units' weights [live, n] for them."""
+
+    inputs: Tensor
+    weights: Tensor
+
+
 @dataclass
 class _Stack:
-    """The first layer of T heads: masked rows [R, in] with their biases [R, 1], and where they belong in [T * units].
+    """The first layers of T heads, and where their live units belong in [T * units].
 
-    ends are the last layers of the heads, if nothing lies between: block-diagonal weights [G * C, live of G samples] for G samples
-    together.
+    whole are the weights [units, in] of the product that all heads share, None if there is none; biases [units, 1]. live says how many
+    units are in each sample, and units which. ends are the last
+    layers of the heads, if nothing lies between: block-diagonal weights [G * C, live of G samples] for G samples together.
     """
 
     made_of: tuple[int, ...]
-    rows: Tensor
-    biases: Tensor | None
+    whole: Tensor | None
+    biases: Tensor
+    firsts: list[_First]
+    live: list[int]
+    units: Tensor
     places: Tensor
     ends: list[Tensor]
 
@@ -72,8 +86,9 @@ class DenseHead:
 
     def images_together(self, batch: int, samples: int, nbytes: int) -> int:
         """How many images the heads should take at once, a multiple of ``batch``: what fits WORK_BYTES, numbers of ``nbytes`` each."""
-        per_image = (self._first.in_features + samples * self._widest) * nbytes
-        return batch * max(1, WORK_BYTES // per_image // batch)
+        live = 1.0 if self._live is None or self._end is None else 1 - self._live.p
+        per_image = (self._first.in_features + samples * self._widest * live) * nbytes
+        return batch * max(1, int(WORK_BYTES / per_image) // batch)
 
     def logits(self, images: Tensor, samples: Iterable[SampleMasks], batch: int) -> Tensor:
         """Logits [B, T, C] for each sample's masks: the prefix in parts of ``batch`` images, then one product for all first layers."""
@@ -85,15 +100,16 @@ class DenseHead:
         made_of = (len(masks), *self._versions())
         if self._stack is None or self._stack.made_of != made_of:
             self._stack = self._stacked(first, masks, made_of)
-        stack = self._stack
-        live = first.new_empty(len(images), self._first.in_features)
-        for number, place in enumerate(live.split(batch)):
+        columns = first.new_empty(*first.shape[1:], len(images), dtype=self._stack.biases.dtype)
+        for number, place in enumerate(columns.split(batch, dim=-1)):
             features = first if number == 0 else self._cut.prefix(parts[number])[0]
-            place.view(features.shape).copy_(features)
-        wide = _product(stack.rows, live, stack.biases)
-        if not bool(wide.isfinite().all()):  # skipping zeros and multiplying in blocks hold for finite numbers only
+            place.copy_(features.movedim(0, -1))
+        wide = _wide(self._stack, columns.view(-1, len(images)))
+        logits = self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
+        if not bool((wide if self._end is None else logits).isfinite().all()):
+            # sharing products, skipping zeros and multiplying in blocks hold for finite numbers only
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
-        return self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
+        return logits
 
     def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
         """The network's output for each sample's masks."""
@@ -127,22 +143,27 @@ class DenseHead:
         return tuple(parameter._version for layer in layers for parameter in layer.parameters())
 
     def _stacked(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Stack:
-        """Filled row by row: the masked weights are the largest thing in memory, and must not be there twice."""
         units, weight, bias = self._first.out_features, self._first.weight.detach(), self._first.bias
         units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
-        places = torch.cat([index + sample * units for sample, index in enumerate(units_of)])
-        device = weight.device.type
+        device, keep = weight.device.type, 1 - self._entry.p
         lower = torch.is_autocast_enabled(device) and weight.dtype != torch.float64  # which autocast leaves alone
         dtype = torch.get_autocast_dtype(device) if lower else weight.dtype
-        rows = torch.empty(len(places), weight.shape[1], dtype=dtype, device=weight.device)
-        start = 0
+        shared = keep > 0.5
+        firsts: list[_First] = []
         for index, sample_masks in zip(units_of, masks, strict=True):
-            keep = sample_masks.keep(self._entry.ordinal, live.shape, 1 - self._entry.p).flatten()
-            rows[start : start + len(index)] = weight[index] * keep.to(weight.dtype).div_(1 - self._entry.p)
-            start += len(index)
-        biases = None if bias is None else bias.detach()[places % units].to(dtype)[:, None]
-        ends = [] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype)
-        return _Stack(made_of, rows, biases, places, ends)
+            kept = sample_masks.keep(self._entry.ordinal, live.shape, keep).flatten()
+            firsts.append(_first(weight[index], kept != shared, -1 / keep if shared else 1 / keep, dtype))
+        biases = weight.new_zeros(units) if bias is None else bias.detach()
+        return _Stack(
+            made_of=made_of,
+            whole=(weight / keep).to(dtype) if shared else None,
+            biases=biases.to(dtype)[:, None],
+            firsts=firsts,
+            live=[len(index) for index in units_of],
+            units=torch.cat(units_of),
+            places=torch.cat([index + sample * units for sample, index in enumerate(units_of)]),
+            ends=[] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype),
+        )
 
     def _ends(
         self, end: "_End", units_of: Sequence[Tensor], masks: Sequence[SampleMasks], batch: int, dtype: torch.dtype
@@ -170,24 +191,46 @@ class _End(NamedTuple):
     last: nn.Linear
 
 
-def _product(rows: Tensor, images: Tensor, biases: Tensor | None) -> Tensor:
-    """rows [R, in] times images [B, in], plus biases [R, 1]: [R, B]. With the images along this side each is rounded alike."""
-    images = images.to(rows.dtype)
-    onednn = rows.device.type == "cpu" and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    onednn = onednn and len(rows) > 0  # no unit may be live, if there are few
-    product = _as_convolution(rows, images) if onednn else rows @ images.t()
-    return product if biases is None else product.add_(biases)
+def _first(weights: Tensor, read: Bool[Tensor, " in"], scale: float, dtype: torch.dtype) -> _First:
+    """Of the live units' weights [live, in] those of the inputs to read, scaled; in fp32 padded with zeros for the first input."""
+    inputs = read.nonzero().flatten()
+    own = (weights[:, inputs] * scale).to(dtype)
+    if dtype != torch.float32:
+        return _First(inputs, own)
+    more_inputs, more_rows = (-size % even for size, even in zip((len(inputs), len(own)), EVEN, strict=True))
+    return _First(F.pad(inputs, (0, more_inputs)), F.pad(own, (0, more_inputs, 0, more_rows)))
 
 
-def _as_convolution(rows: Tensor, images: Tensor) -> Tensor:
-    """rows [R, in] times images [B, in]: [R, B], as a convolution with a 1x1 kernel over an image of R x 1 pixels.
+def _wide(stack: _Stack, columns: Tensor) -> Tensor:
+    """The live units of all samples [R, B], before their activation, for inputs [in, B]."""
+    base = stack.biases.expand(-1, columns.shape[1])
+    if stack.whole is not None:
+        base = _product(stack.whole, columns).add_(stack.biases)
+    wide = base.index_select(0, stack.units)
+    for part, (inputs, weights) in zip(wide.split(stack.live), stack.firsts, strict=True):
+        if weights.numel() == 0:  # no unit may be live, if there are few, and no input dropped
+            continue
+        gathered = columns.index_select(0, inputs)
+        if _for_onednn(weights):
+            part += _product(weights, gathered)[: len(part)]
+        else:
+            part.addmm_(weights, gathered)
+    return wide
+
+
+def _product(rows: Tensor, columns: Tensor) -> Tensor:
+    """rows [R, in] times columns [in, B]: [R, B]. In fp32 on a processor as a convolution with a 1x1 kernel over B pixels.
 
     torch gives convolutions in fp32 to oneDNN, products to its BLAS, which is up to half as slow again on processors that are not
     its maker's (130 against 200 GFLOP/s on two cores of an AMD EPYC).
     """
-    pixels = rows[None, :, None, :].permute(0, 3, 1, 2)  # channels last, as the rows lie in memory
-    kernels = images[:, None, None, :].permute(0, 3, 1, 2)
-    return F.conv2d(pixels, kernels).permute(0, 2, 3, 1).reshape(len(rows), len(images))
+    if not _for_onednn(rows):
+        return rows @ columns
+    return F.conv2d(columns[None, :, None, :], rows[:, :, None, None]).view(len(rows), columns.shape[1])
+
+
+def _for_onednn(rows: Tensor) -> bool:
+    return rows.device.type == "cpu" and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available()
 
 
 class _AllSamples:
@@ -215,9 +258,11 @@ def dense_head(cut: Split, samples: int) -> Split | DenseHead:
     if not all(node.target is dropout or _acts_on_units(cut.suffix, node) for node in rest):
         return cut
     live = _live_site(cut.suffix, rest)
-    if samples * first.weight.nbytes * (1 if live is None else 1 - live.p) > STACK_BYTES:
+    entry = _site(chain[0])
+    read = min(entry.p, 1 - entry.p) * (1 if live is None else 1 - live.p)  # of a sample's weights
+    if samples * first.weight.nbytes * read > STACK_BYTES:
         return cut
-    return DenseHead(cut, first, _site(chain[0]), live, rest)
+    return DenseHead(cut, first, entry, live, rest)
 
 
 def _chain(suffix: fx.GraphModule) -> list[fx.Node]:
