@@ -1,14 +1,8 @@
-"""The fastest route: where all that follows the cut is dense layers, the T heads share what they can of their first layer.
+"""The fastest route: where all that follows the cut is dense layers, all samples go through them together.
 
-For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  a sample's first layer is
-
-    y_t = W[live_t, kept_t] x[kept_t] / (1 - p) + b  =  ( W x / (1 - p) + b )[live_t]  -  W[live_t, dropped_t] x[dropped_t] / (1 - p)
-
-with live_t the units that the second mask keeps. W x is the same for all samples; of the two forms the one with the smaller product is
-taken, so at p = .25 a quarter of the multiplications of live units is left, and the rows of x that it needs are gathered for each sample.
-
-If one more linear layer ends the network, its T products read their own rows of that. Otherwise the rows are spread over [B * T, units],
-and the rest of the network reads all samples at once.
+For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the T first layers are those of ``first_layers``, with
+only the units that the second mask keeps. If one more linear layer ends the network, its T products read their own rows of that.
+Otherwise the rows are spread over [B * T, units], and the rest of the network reads all samples at once.
 
 The prefix runs in small chunks, which stay in cache; the heads take many of these together, so that the T small products are
 worth a call each.
@@ -24,15 +18,16 @@ from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
 from askwell.posterior.copies import EvenLinear
+from askwell.posterior.first_layers import FirstLayers, first_layers
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.sites import dropout
 from askwell.posterior.split import Split
 
-STACK_BYTES = 512 * 2**20  # of the heads' own weights in fp32; the paper's network needs .25 MB a sample
+HEADS_BYTES = 512 * 2**20  # of the heads' own weights in fp32; the paper's network needs .25 MB a sample
 WORK_BYTES = 48 * 2**20  # of activations
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 END_ROWS = 128  # of such a product at most: with many classes each layer is large enough alone
-EVEN = (64, 16)  # inputs and rows of a head in fp32 are multiples of these: oneDNN takes up to a fifth longer otherwise
+EVEN_UNITS = 16  # a sample's live units are a multiple of that: oneDNN makes and keeps a kernel for every shape
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 
@@ -44,28 +39,15 @@ class Site(NamedTuple):
     p: float
 
 
-class _First(NamedTuple):
-    """A sample's part of the first layer: which inputs [n] it reads, and its live units' weights [live, n] for them."""
-
-    inputs: Tensor
-    weights: Tensor
-
-
 @dataclass
-class _Stack:
-    """The first layers of T heads, and where their live units belong in [T * units].
+class _Heads:
+    """What is computed once for T heads: their first layers, where the live units belong in [T * units], and their last layers.
 
-    whole are the weights [units, in] of the product that all heads share, None if there is none; biases [units, 1]. live says how many
-    units are in each sample, and units which. ends are the last
-    layers of the heads, if nothing lies between: block-diagonal weights [G * C, live of G samples] for G samples together.
+    ends, if nothing lies between, are block-diagonal weights [G * C, live of G samples] for G samples together.
     """
 
     made_of: tuple[int, ...]
-    whole: Tensor | None
-    biases: Tensor
-    firsts: list[_First]
-    live: list[int]
-    units: Tensor
+    firsts: FirstLayers
     places: Tensor
     ends: list[Tensor]
 
@@ -82,7 +64,7 @@ class DenseHead:
         self._end = _end(cut.suffix, rest) if live is not None else None
         self._layers = [module for module in cut.suffix.modules() if isinstance(module, nn.Linear)]
         self._widest = max(layer.out_features for layer in self._layers)
-        self._stack: _Stack | None = None
+        self._heads: _Heads | None = None
 
     def images_together(self, batch: int, samples: int, nbytes: int) -> int:
         """How many images the heads should take at once, a multiple of ``batch``: what fits WORK_BYTES, numbers of ``nbytes`` each."""
@@ -98,13 +80,13 @@ class DenseHead:
         if first[0].numel() != self._first.in_features:  # the layer reads the last axis of several
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
         made_of = (len(masks), *self._versions())
-        if self._stack is None or self._stack.made_of != made_of:
-            self._stack = self._stacked(first, masks, made_of)
-        columns = first.new_empty(*first.shape[1:], len(images), dtype=self._stack.biases.dtype)
+        if self._heads is None or self._heads.made_of != made_of:
+            self._heads = self._made(first, masks, made_of)
+        columns = first.new_empty(*first.shape[1:], len(images), dtype=self._heads.firsts.biases.dtype)
         for number, place in enumerate(columns.split(batch, dim=-1)):
             features = first if number == 0 else self._cut.prefix(parts[number])[0]
             place.copy_(features.movedim(0, -1))
-        wide = _wide(self._stack, columns.view(-1, len(images)))
+        wide = self._heads.firsts.outputs(columns.view(-1, len(images)))
         logits = self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
         if not bool((wide if self._end is None else logits).isfinite().all()):
             # sharing products, skipping zeros and multiplying in blocks hold for finite numbers only
@@ -117,10 +99,10 @@ class DenseHead:
 
     def _ended(self, wide: Tensor, end: "_End") -> Tensor:
         """Activation and last layer, sample by sample on its own rows."""
-        assert self._stack is not None, "logits makes it"
+        assert self._heads is not None, "logits makes it"
         for activation in end.activations:
             wide = activation(wide)
-        ends, classes, images = self._stack.ends, end.last.out_features, wide.shape[1]
+        ends, classes, images = self._heads.ends, end.last.out_features, wide.shape[1]
         logits = wide.new_empty(sum(map(len, ends)), images)
         units = wide.split([weight.shape[1] for weight in ends])
         for out, weight, own in zip(logits.split([len(weight) for weight in ends]), ends, units, strict=True):
@@ -132,9 +114,9 @@ class DenseHead:
 
     def _spread(self, wide: Tensor, masks: Sequence[SampleMasks]) -> Tensor:
         """The rest of the network, on all samples at once."""
-        assert self._stack is not None, "logits makes it"
+        assert self._heads is not None, "logits makes it"
         units, batch = self._first.out_features, wide.shape[1]
-        spread = wide.new_zeros(batch, len(masks) * units).index_copy_(1, self._stack.places, wide.t())
+        spread = wide.new_zeros(batch, len(masks) * units).index_copy_(1, self._heads.places, wide.t())
         return self._tail(_AllSamples(masks), spread.view(-1, units)).unflatten(0, (batch, len(masks)))
 
     def _versions(self) -> tuple[int, ...]:
@@ -142,25 +124,16 @@ class DenseHead:
         layers = (self._first,) if self._end is None else (self._first, self._end.last)
         return tuple(parameter._version for layer in layers for parameter in layer.parameters())
 
-    def _stacked(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Stack:
-        units, weight, bias = self._first.out_features, self._first.weight.detach(), self._first.bias
-        units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
-        device, keep = weight.device.type, 1 - self._entry.p
+    def _made(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Heads:
+        weight, units, keep = self._first.weight, self._first.out_features, 1 - self._entry.p
+        device = weight.device.type
         lower = torch.is_autocast_enabled(device) and weight.dtype != torch.float64  # which autocast leaves alone
         dtype = torch.get_autocast_dtype(device) if lower else weight.dtype
-        shared = keep > 0.5
-        firsts: list[_First] = []
-        for index, sample_masks in zip(units_of, masks, strict=True):
-            kept = sample_masks.keep(self._entry.ordinal, live.shape, keep).flatten()
-            firsts.append(_first(weight[index], kept != shared, -1 / keep if shared else 1 / keep, dtype))
-        biases = weight.new_zeros(units) if bias is None else bias.detach()
-        return _Stack(
+        units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
+        kept = [sample_masks.keep(self._entry.ordinal, live.shape, keep).flatten() for sample_masks in masks]
+        return _Heads(
             made_of=made_of,
-            whole=(weight / keep).to(dtype) if shared else None,
-            biases=biases.to(dtype)[:, None],
-            firsts=firsts,
-            live=[len(index) for index in units_of],
-            units=torch.cat(units_of),
+            firsts=first_layers(self._first, kept, units_of, keep, dtype),
             places=torch.cat([index + sample * units for sample, index in enumerate(units_of)]),
             ends=[] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype),
         )
@@ -177,11 +150,14 @@ class DenseHead:
         return [torch.block_diag(*own[start : start + together]) for start in range(0, len(own), together)]
 
     def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
+        """Those that the second mask keeps, and as many that it drops as make them even."""
         units = self._first.out_features
         parameters = (parameter for layer in self._layers for parameter in layer.parameters())
         if self._live is None or not all(bool(p.isfinite().all()) for p in parameters):  # a NaN must be seen
             return torch.arange(units, device=self._first.weight.device)
-        return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
+        kept = masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten()
+        even = -(-int(kept.sum()) // EVEN_UNITS) * EVEN_UNITS
+        return kept.byte().argsort(descending=True, stable=True)[:even].sort().values
 
 
 class _End(NamedTuple):
@@ -189,48 +165,6 @@ class _End(NamedTuple):
 
     activations: list[Callable[[Tensor], Tensor]]
     last: nn.Linear
-
-
-def _first(weights: Tensor, read: Bool[Tensor, " in"], scale: float, dtype: torch.dtype) -> _First:
-    """Of the live units' weights [live, in] those of the inputs to read, scaled; in fp32 padded with zeros for the first input."""
-    inputs = read.nonzero().flatten()
-    own = (weights[:, inputs] * scale).to(dtype)
-    if dtype != torch.float32:
-        return _First(inputs, own)
-    more_inputs, more_rows = (-size % even for size, even in zip((len(inputs), len(own)), EVEN, strict=True))
-    return _First(F.pad(inputs, (0, more_inputs)), F.pad(own, (0, more_inputs, 0, more_rows)))
-
-
-def _wide(stack: _Stack, columns: Tensor) -> Tensor:
-    """The live units of all samples [R, B], before their activation, for inputs [in, B]."""
-    base = stack.biases.expand(-1, columns.shape[1])
-    if stack.whole is not None:
-        base = _product(stack.whole, columns).add_(stack.biases)
-    wide = base.index_select(0, stack.units)
-    for part, (inputs, weights) in zip(wide.split(stack.live), stack.firsts, strict=True):
-        if weights.numel() == 0:  # no unit may be live, if there are few, and no input dropped
-            continue
-        gathered = columns.index_select(0, inputs)
-        if _for_onednn(weights):
-            part += _product(weights, gathered)[: len(part)]
-        else:
-            part.addmm_(weights, gathered)
-    return wide
-
-
-def _product(rows: Tensor, columns: Tensor) -> Tensor:
-    """rows [R, in] times columns [in, B]: [R, B]. In fp32 on a processor as a convolution with a 1x1 kernel over B pixels.
-
-    torch gives convolutions in fp32 to oneDNN, products to its BLAS, which is up to half as slow again on processors that are not
-    its maker's (130 against 200 GFLOP/s on two cores of an AMD EPYC).
-    """
-    if not _for_onednn(rows):
-        return rows @ columns
-    return F.conv2d(columns[None, :, None, :], rows[:, :, None, None]).view(len(rows), columns.shape[1])
-
-
-def _for_onednn(rows: Tensor) -> bool:
-    return rows.device.type == "cpu" and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available()
 
 
 class _AllSamples:
@@ -260,7 +194,7 @@ def dense_head(cut: Split, samples: int) -> Split | DenseHead:
     live = _live_site(cut.suffix, rest)
     entry = _site(chain[0])
     read = min(entry.p, 1 - entry.p) * (1 if live is None else 1 - live.p)  # of a sample's weights
-    if samples * first.weight.nbytes * read > STACK_BYTES:
+    if samples * first.weight.nbytes * read > HEADS_BYTES:
         return cut
     return DenseHead(cut, first, entry, live, rest)
 
