@@ -3,8 +3,8 @@
     seconds = N * (seconds of the prefix per image) + N * (live FLOPs of T heads per image) / (rate)
 
 A mask leaves in_t of the inputs and units_t of the units of the first dense layer, so its live FLOPs are 2 sum_t in_t units_t, and
-those of the last layer 2 sum_t units_t C. askwell has a shorter way to the same numbers (askwell.posterior.first_layers: 2 sum_t (in - in_t) units_t and
-one product that is shared), and pays for it with gathering. The count with dead inputs multiplied is given beside.
+those of the last layer 2 sum_t units_t C. askwell has a shorter way to the same numbers (askwell.posterior.first_layers: one product
+that is shared and 2 sum_t (in - in_t) units_t), and pays for it with gathering. The count with dead inputs multiplied is given beside.
 """
 
 import time
