@@ -1,4 +1,4 @@
-"""The steps of the loop: choose the initial items, ask for a fit, measure it, choose the next query. Each reads the store and returns its part."""
+"""The loop's steps: choose the initial items, ask for a fit, measure it, choose the next query. Each returns what to commit."""
 
 import json
 import time
