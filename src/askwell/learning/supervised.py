@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from askwell.arithmetic import products
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
 from askwell.learning.augmentation import AUGMENTATIONS
 from askwell.learning.captured import captured
@@ -51,7 +52,7 @@ def fit(
     Raises ShapeError when images and labels do not match, NonFiniteError when the loss stops being finite.
     """
     device = torch.device(recipe.device)
-    with seeded(seed, device):
+    with seeded(seed, device), products(recipe.precision, device):
         model = beginning(recipe, images, labels, classes=classes, start=start)
         with fast_dropout(model):
             _train(model, recipe, images.to(device), labels.to(device), seed=seed, progress=progress)
