@@ -1,12 +1,14 @@
 """Captured steps: the same numbers, from buffers. The recording itself is played by a fake, as it needs a GPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
-from askwell.learning.captured import WARM_UP, CapturedStep, PlainRecorder
+from askwell.learning.captured import WARM_UP, CapturedStep, CudaRecorder, PlainRecorder
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import fit
 
@@ -61,3 +63,48 @@ def test_one_recording_replayed_from_the_same_memory():
     take(torch.ones(2))
     assert total.tolist() == [5.0 * sum(range(calls)) + 2] * 3, "another shape is run as it is"
     assert tape.records == 1
+
+
+class FakeCuda:
+    """Streams and graphs that only write down what is done with them; the recorded call runs where it is recorded."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer):
+        self.log: list[str] = []
+        self.optimizer = optimizer
+
+    def Stream(self, device: torch.device) -> SimpleNamespace:  # noqa: N802 - torch's name
+        return SimpleNamespace(device=device, wait_stream=lambda other: self.log.append("side waits"))
+
+    def current_stream(self, device: torch.device) -> SimpleNamespace:
+        return SimpleNamespace(wait_stream=lambda other: self.log.append("caller waits"))
+
+    def CUDAGraph(self) -> SimpleNamespace:  # noqa: N802
+        return SimpleNamespace(replay=lambda: self.log.append("replay"))
+
+    @contextmanager
+    def stream(self, stream: object) -> Iterator[None]:
+        self.log.append("on the side")
+        yield
+
+    @contextmanager
+    def graph(self, graph: object, *, stream: object) -> Iterator[None]:
+        self.log.append("recording")
+        assert all(group["capturable"] for group in self.optimizer.param_groups)
+        yield
+        self.log.append("recorded")
+
+
+def test_what_the_recorder_asks_of_cuda(monkeypatch: pytest.MonkeyPatch):
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)
+    fake = FakeCuda(optimizer)
+    monkeypatch.setattr(torch, "cuda", fake)
+    take = CapturedStep(lambda values: fake.log.append("step"), CudaRecorder(optimizer, torch.device("cuda")))
+    for _ in range(WARM_UP):
+        take(torch.ones(2))
+    assert fake.log == ["side waits", "on the side", "step", "caller waits"] * WARM_UP
+    fake.log.clear()
+    for _ in range(2):
+        take(torch.ones(2))
+    replayed = ["side waits", "on the side", "replay", "caller waits"]
+    assert fake.log == ["recording", "step", "recorded", *replayed, *replayed]
+    assert not any(group["capturable"] for group in optimizer.param_groups)
