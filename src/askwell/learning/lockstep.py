@@ -38,7 +38,9 @@ from askwell.learning.supervised import (
 )
 from askwell.pool.images import as_float
 
-MOST_TOGETHER = 32  # places of one step, for memory: the activations of the paper's network at 128 images each are some 2 GB
+MOST_TOGETHER = (
+    32  # places of one step, for memory: the activations of the paper's network at 128 images each are some 2 GB
+)
 TRIAL_IMAGES = 2
 # Of the largest logit: the order of sums differs, in bf16 also what is rounded when.
 TRIAL_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 5e-2}
@@ -111,10 +113,7 @@ def _fit_alone(request: FitRequest) -> Fit:
 def _fit_at_once(requests: Sequence[FitRequest]) -> list[Fit] | None:
     """Train them all in one computation; None where that is not possible."""
     recipe, device = requests[0].recipe, torch.device(requests[0].recipe.device)
-    with (
-        products(recipe.precision, device),
-        seeded(0, device),
-    ):  # puts the global generators back; each network has a stream of its own
+    with products(recipe.precision, device), seeded(0, device):  # only to put back; each network has its own stream
         streams = [Stream(request.seed, device) for request in requests]
         networks = [_begun(request, stream) for request, stream in zip(requests, streams, strict=True)]
         if any(list(network.buffers()) for network in networks):
