@@ -62,10 +62,13 @@ class Recipe(BaseModel):
     steps, epochs  how long to train: give exactly one. A step is a batch of exactly batch_size images, drawn through reshuffled
                    epochs; an epoch's last batch may be smaller
     augmentation   "none", or "affine_elastic" (rotation, scale, shear, shift and elastic distortion, anew for every batch)
-    precision      "fp32", "bf16" (autocast), or "auto": bf16 where the processor multiplies it natively; resolved once and recorded
+    precision      "fp32", "bf16" (autocast), "tf32" (fp32 with products of 10 bits of mantissa, on a GPU only), or "auto": bf16 where
+                   the processor multiplies it natively; resolved once and recorded
     device         "auto" (a GPU if there is one), "cpu", "cuda", ...; resolved once and recorded
     warm_start     begin each round from the last round's weights instead of fresh ones (the paper's section 6); the optimiser's
                    state is always fresh
+    captured       true: on a GPU, record one training step as a CUDA graph and replay it, for small batches, whose kernels take less
+                   time than their launches; the same result on the CPU, where it does nothing
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,9 +83,10 @@ class Recipe(BaseModel):
     batch_size: int = Field(default=64, ge=1)
     weight_decay: WeightDecay = WeightDecay()
     augmentation: Literal["none", "affine_elastic"] = "none"
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "tf32"] = "fp32"
     device: str = "auto"
     warm_start: bool = False
+    captured: bool | None = None  # None says nothing, so that an older campaign's recipe is still itself
 
     @model_validator(mode="before")
     @classmethod

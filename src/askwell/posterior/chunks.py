@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from askwell.arithmetic import PRECISIONS, products
 from askwell.errors import SettingsError, ShapeError, UnknownNameError
 from askwell.freed_memory import keep_freed_memory
 from askwell.probability import LogProbs
@@ -21,7 +22,6 @@ from askwell.probability import LogProbs
 # The paper's network takes equally long with 64, 96, 128, 192 and 256 (within 5 % on two cores) and a tenth longer with 32;
 # the least of them wastes the least padding and memory.
 BATCH = 64
-PRECISIONS = ("fp32", "bf16")
 
 Images = Float[Tensor, " N *image"]  # N channels height width, or any other shape that the network takes
 Passes = Callable[[Tensor], Iterable[Tensor]]  # a chunk [B, ...] -> T outputs [B, C]
@@ -66,7 +66,8 @@ class Chunking:
         """
         batches, most = -(-len(images) // self.batch), max(1, together // self.batch)
         even = -(-batches // -(-batches // most)) * self.batch
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with torch.no_grad(), products(self.precision, self.device), autocast:
             parts = images.split(even)
             return torch.cat(
                 [

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from askwell.campaign.experiment import Standing, check_experiment, run_experiment
+from askwell.campaign.experiment import check_experiment, run_experiment
+from askwell.campaign.tasks import Standing
 from askwell.reproduction.aleatoric import run_corrupted
 from askwell.reproduction.checkout import commit
 from askwell.reproduction.collecting import COMMITS, collect
