@@ -24,4 +24,7 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in OWN_SETTINGS):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+    large = mallopt(M_MMAP_THRESHOLD, KEPT_BYTES) or mallopt(
+        M_MMAP_THRESHOLD, KEPT_BYTES // 2
+    )  # glibc < 2.35 takes no more
+    return bool(large and mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))

@@ -191,7 +191,13 @@ def test_ctrl_c_leaves_a_campaign_and_prints_the_command_that_continues_it(tmp_p
         str(tmp_path / "out"),
     ]
     with subprocess.Popen(
-        [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL
+        [*COMMAND, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where the tests run in the background
     ) as process:
         curve = tmp_path / "out/bald/seed-0/curve.csv"
         deadline = time.monotonic() + 60

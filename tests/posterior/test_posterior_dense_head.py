@@ -168,6 +168,34 @@ def test_however_many_images_the_heads_take_together_no_bit_changes(precision: s
     )
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("samples", [20, 100])
+def test_no_width_of_the_heads_changes_a_bit(samples: int, threads: int):
+    """oneDNN rounds products of some widths otherwise: 512, 1024, ... with two threads."""
+    torch.manual_seed(0)
+    network, images = model_function("bcnn")((1, 28, 28), 10), torch.rand(1600, 1, 28, 28)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        posterior = MCDropout(network, samples=samples)
+        whole = posterior.log_probs(images)
+        for size in (64, 448, 512, 576, 1000, 1024, 1088, 1536):
+            assert torch.equal(posterior.log_probs(images[:size]), whole[:size]), size
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_in_inference_mode_it_samples_as_ever():
+    torch.manual_seed(0)
+    network, images = Paper(), torch.rand(3, 1, 28, 28)
+    wanted = MCDropout(network, samples=3).log_probs(images)
+    with torch.inference_mode():
+        assert torch.equal(MCDropout(network, samples=3).log_probs(images), wanted)
+        assert torch.equal(
+            MCDropout(Paper(full=True), samples=2).log_probs(images.clone()).isnan().any(), torch.tensor(False)
+        )
+
+
 @pytest.mark.parametrize("name", ["bcnn", "bcnn_full"])
 def test_the_papers_networks_of_the_catalogue(name: str):
     torch.manual_seed(0)

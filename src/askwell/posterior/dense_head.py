@@ -27,6 +27,10 @@ HEADS_BYTES = 512 * 2**20  # of the heads' own weights in fp32; the paper's netw
 WORK_BYTES = 48 * 2**20  # of activations
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 END_ROWS = 128  # of such a product at most: with many classes each layer is large enough alone
+ODD_WIDTH, EVEN_IMAGES = (
+    512,
+    32,
+)  # of a multiple of 512 images oneDNN rounds the products otherwise, with two threads: 32 of zeros are added
 EVEN_UNITS = 16  # a sample's live units are a multiple of that: oneDNN makes and keeps a kernel for every shape
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
@@ -82,16 +86,17 @@ class DenseHead:
         made_of = (len(masks), *self._versions())
         if self._heads is None or self._heads.made_of != made_of:
             self._heads = self._made(first, masks, made_of)
-        columns = first.new_empty(*first.shape[1:], len(images), dtype=self._heads.firsts.biases.dtype)
-        for number, place in enumerate(columns.split(batch, dim=-1)):
+        width = len(images) + (EVEN_IMAGES if len(images) % ODD_WIDTH == 0 else 0)
+        columns = first.new_zeros(*first.shape[1:], width, dtype=self._heads.firsts.biases.dtype)
+        for number, place in enumerate(columns[..., : len(images)].split(batch, dim=-1)):
             features = first if number == 0 else self._cut.prefix(parts[number])[0]
             place.copy_(features.movedim(0, -1))
-        wide = self._heads.firsts.outputs(columns.view(-1, len(images)))
+        wide = self._heads.firsts.outputs(columns.view(-1, width))
         logits = self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
         if not bool((wide if self._end is None else logits).isfinite().all()):
             # sharing products, skipping zeros and multiplying in blocks hold for finite numbers only
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
-        return logits
+        return logits[: len(images)]
 
     def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
         """The network's output for each sample's masks."""

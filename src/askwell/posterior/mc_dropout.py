@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from askwell.errors import SettingsError
@@ -94,6 +95,10 @@ class MCDropout:
         that does not treat images independently; UsageError for one whose random numbers images cannot share.
         """
         check_images(images)
+        with torch.inference_mode(False):  # there dropout is one operation that no mask can be given to
+            return self._log_probs(images)
+
+    def _log_probs(self, images: Images) -> LogProbs:
         if not self._checked:
             fault = find_fault(self._route, self._full, self._masks, self._chunking.chunk(images[:2], 2))
             if fault is not None:

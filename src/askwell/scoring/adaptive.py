@@ -33,7 +33,9 @@ from askwell.scoring.local import MEMORY_BYTES, Progress, score_pool
 FIRST_SAMPLES = (
     20  # t; with the paper's network 10 would be a tenth cheaper, and leave six times as many items to score fully
 )
-FEWEST = 1000  # items with both scores to begin with, or ten for each that is asked: a, b and s are learnt from them
+FEWEST = (
+    3000  # items with both scores to begin with, or ten for each that is asked: 1,000 missed a pick in 2 of 16 rounds
+)
 MISSED = 0.05
 STEP = 1.25  # by this factor at least the items with a full score grow, so that there are few passes
 
