@@ -125,6 +125,8 @@ def same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe
             )
         return stored
     same = given.model_copy(update={"device": stored.device, "precision": stored.precision})
+    if given.backbone is not None and stored.backbone is not None and given.backbone.agrees_with(stored.backbone):
+        same = same.model_copy(update={"backbone": stored.backbone})
     if same.model_dump(mode="json") != stored.model_dump(mode="json"):
         raise CampaignStateError(
             f"expected the recipe that the campaign in {directory} was created with, found another; see its {SETTINGS_FILE}."

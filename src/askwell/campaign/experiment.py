@@ -17,7 +17,7 @@ import torch
 from askwell.campaign.campaign import Campaign
 from askwell.campaign.data import dataset_of, moved, read_items
 from askwell.campaign.quarantine import inherit
-from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.campaign.workspace import Notify, Stage
 from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError, WorkerDiedError
 from askwell.pool.datasets import Dataset
@@ -123,7 +123,7 @@ def _check_same(directory: Path, settings: ExperimentSettings, threads: int | No
     if (settings.images is None) != (stored.images is None):
         different.append("source of images")
     for name, value in wanted["recipe"].items():
-        resolved_here = name in {"device", "precision"} and value == "auto"
+        resolved_here = (name in {"device", "precision"} and value == "auto") or _same_backbone(name, settings, stored)
         if value != found["recipe"][name] and not resolved_here:
             different.append(f"recipe.{name}")
     if threads is not None and threads != stored.made_with.threads:
@@ -138,6 +138,11 @@ def _check_same(directory: Path, settings: ExperimentSettings, threads: int | No
             f"expected the settings that the campaign in {directory} was begun with, found another {', '.join(different)}; "
             "resume with the same settings, or choose another --out."
         )
+
+
+def _same_backbone(name: str, settings: ExperimentSettings, stored: CampaignSettings) -> bool:
+    wanted, found = settings.recipe.backbone, stored.recipe.backbone
+    return name == "backbone" and wanted is not None and found is not None and wanted.agrees_with(found)
 
 
 def _rounds_committed(tasks: Iterable[CampaignTask]) -> int:

@@ -266,7 +266,7 @@ def identity(settings: CampaignSettings) -> str:
             "memory_mb": True,
             "images": True,
             "rough_precision": True,
-            "recipe": {"device", "precision"},
+            "recipe": {"device": True, "precision": True, "backbone": {"weights"}},
         },
     )
     return json.dumps(values, sort_keys=True)

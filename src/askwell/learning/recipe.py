@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from askwell.errors import UnknownNameError
-from askwell.models.catalogue import MODELS
+from askwell.models.backbone_settings import Backbone
+from askwell.models.catalogue import BACKBONE, MODELS
 
 DEFAULT_STEPS = 400
 
@@ -47,6 +48,10 @@ def _model_name(model: str | Callable[..., Any]) -> str:
     return model if isinstance(model, str) else f"{model.__module__}:{model.__qualname__}"
 
 
+def _as_table(backbone: object) -> object:
+    return {"name": backbone} if isinstance(backbone, str) else backbone
+
+
 def _known_model(model: str | Callable[..., Any]) -> str | Callable[..., Any]:
     if isinstance(model, str) and ":" not in model and model not in MODELS:
         raise UnknownNameError("model", model, MODELS)
@@ -57,6 +62,7 @@ class Recipe(BaseModel):
     """Network and training settings; the same recipe, labels and seed give the same weights.
 
     model          a name from ``askwell models``, or a function (image_shape, classes) -> nn.Module returning logits
+    backbone       a pre-trained network to begin with, by name or as a table (see Backbone); it takes the place of ``model``
     optimizer      "adam" or "sgd" (with momentum); L2 is coupled, as in the paper, not decoupled as in AdamW
     schedule       "constant", or "one_cycle" (Smith 2018: up to learning_rate and down to nothing)
     steps, epochs  how long to train: give exactly one. A step is a batch of exactly batch_size images, drawn through reshuffled
@@ -71,6 +77,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Annotated[str | Callable[..., Any], AfterValidator(_known_model), PlainSerializer(_model_name)] = "bcnn"
+    backbone: Annotated[Backbone | None, BeforeValidator(_as_table)] = None
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
@@ -83,6 +90,26 @@ class Recipe(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "auto"
     warm_start: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _model_of_a_backbone(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("backbone") is not None and "model" not in data:
+            return {**data, "model": BACKBONE}
+        return data
+
+    @model_validator(mode="after")
+    def _either_model_or_backbone(self) -> "Recipe":
+        if self.backbone is None and self.model == BACKBONE:
+            raise ValueError('expected the backbone\'s name, found none; say backbone = "squeezenet1_1", for example')
+        if self.backbone is not None and self.model != BACKBONE:
+            raise ValueError(f"expected a model or a backbone, found both ({self.model} and {self.backbone.name})")
+        return self
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the network that is trained reads the features of a frozen trunk, and not images."""
+        return self.backbone is not None and self.backbone.frozen
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from askwell.learning.augmentation import AUGMENTATIONS
 from askwell.learning.fast_dropout import fast_dropout
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe, WeightDecay
+from askwell.models.backbone import backbone_network
 from askwell.models.catalogue import model_function
 from askwell.pool.images import as_float
 
@@ -21,7 +22,12 @@ State = Mapping[str, Tensor]  # a network's state dict
 
 
 def new_model(recipe: Recipe, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The recipe's network with fresh weights from torch's global generator; seed it with ``seeded`` around the call."""
+    """The recipe's network with fresh weights from torch's global generator; seed it with ``seeded`` around the call.
+
+    With a backbone it begins from the backbone's weights, and only what its settings let be trained requires a gradient.
+    """
+    if recipe.backbone is not None:
+        return backbone_network(recipe.backbone, image_shape, classes)
     function = recipe.model if callable(recipe.model) else model_function(recipe.model)
     model = function(image_shape, classes)
     if not isinstance(model, nn.Module):
@@ -131,6 +137,8 @@ def parameter_groups(model: nn.Module, decay: WeightDecay, labelled: int) -> lis
     """The penalty lambda sum W^2 has gradient 2 lambda W, which is torch's coupled weight_decay of 2 lambda."""
     decayed, plain = [], []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         matches = any(fnmatch.fnmatchcase(name, pattern) for pattern in decay.layers)
         (decayed if matches else plain).append(parameter)
     if (decay.value > 0 or decay.tune) and not decayed:
