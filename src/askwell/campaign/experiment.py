@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import torch
 
-from askwell.campaign.campaign import Campaign
+from askwell.campaign.campaign import Campaign, resolved
 from askwell.campaign.data import dataset_of, moved, read_items
+from askwell.campaign.inputs import experiment_features
 from askwell.campaign.quarantine import inherit
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.campaign.workspace import Notify, Stage
@@ -95,6 +96,7 @@ def run_experiment(
     process. Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of
     them, resumable.
     """
+    _prepare_features(settings, out, notify)
     tasks = campaign_tasks(settings, out)
     new = threads or max(1, processors() // workers)
     budget = {task: _threads_of(task, new) for task in tasks}
@@ -102,6 +104,20 @@ def run_experiment(
         _run_here(budget, notify)
     else:
         _run_in_workers(budget, workers, notify)
+
+
+def _prepare_features(settings: ExperimentSettings, out: Path, notify: Callable[[Standing], None]) -> None:
+    """Before the first campaign, so that none computes what another computes too."""
+    if not settings.recipe.frozen:
+        return
+    data, tasks = dataset_of(settings, out), campaign_tasks(settings, out)
+    assert data is not None, "an experiment names a data set or a folder"
+    total = len(tasks) * (settings.rounds + 1)
+
+    def tell(doing: str, done: int, of: int) -> None:
+        notify(Standing(_rounds_committed(tasks), total, f"{doing} {done / of:4.0%}"))
+
+    experiment_features(out, resolved(settings.recipe), data, tell)
 
 
 def processors() -> int:

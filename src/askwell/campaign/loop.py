@@ -5,6 +5,7 @@ What comes next is read from the store alone, and each step commits whole or not
 this one was, repeats no committed step, and arrives at the same numbers.
 """
 
+from askwell.campaign.inputs import network_inputs
 from askwell.campaign.steps import answers_of, choose_initial, choose_next, fit_round
 from askwell.campaign.tables import write_tables
 from askwell.campaign.workspace import Notify, Workspace
@@ -16,6 +17,7 @@ def run_rounds(workspace: Workspace, oracle: Oracle, rounds: int, notify: Notify
     """Go on until round ``rounds`` is committed or the pool is used up; ``rounds`` = 0 is the fit on the initial labels alone."""
     store = workspace.store
     write_tables(workspace)
+    workspace = network_inputs(workspace, notify)
     while (round_number := store.rounds_done()) <= rounds:
         if not store.has_query(round_number):
             if round_number == 0:

@@ -140,6 +140,8 @@ class CampaignSettings(LoopSettings):
     @model_validator(mode="after")
     def _samples_for_the_strategy(self) -> "CampaignSettings":
         self._refuse_adaptive([self.strategy])
+        if self.recipe.augmentation == "positive_flips" and len(self.classes) != 2:
+            raise ValueError(f"positive_flips needs 2 classes, the second of them positive; found {len(self.classes)}")
         return self
 
 

@@ -67,7 +67,9 @@ class Recipe(BaseModel):
     schedule       "constant", or "one_cycle" (Smith 2018: up to learning_rate and down to nothing)
     steps, epochs  how long to train: give exactly one. A step is a batch of exactly batch_size images, drawn through reshuffled
                    epochs; an epoch's last batch may be smaller
-    augmentation   "none", or "affine_elastic" (rotation, scale, shear, shift and elastic distortion, anew for every batch)
+    augmentation   "none"; "affine_elastic" (rotation, scale, shear, shift and elastic distortion, anew for every batch); "flips" (one of
+                   the four mirror images, drawn anew); "positive_flips" (every image of the second of two classes is there four times,
+                   as its mirror images)
     precision      "fp32", "bf16" (autocast), or "auto": bf16 where the processor multiplies it natively; resolved once and recorded
     device         "auto" (a GPU if there is one), "cpu", "cuda", ...; resolved once and recorded
     warm_start     begin each round from the last round's weights instead of fresh ones (the paper's section 6); the optimiser's
@@ -86,7 +88,7 @@ class Recipe(BaseModel):
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(default=64, ge=1)
     weight_decay: WeightDecay = WeightDecay()
-    augmentation: Literal["none", "affine_elastic"] = "none"
+    augmentation: Literal["none", "affine_elastic", "flips", "positive_flips"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
     device: str = "auto"
     warm_start: bool = False
@@ -104,6 +106,10 @@ class Recipe(BaseModel):
             raise ValueError('expected the backbone\'s name, found none; say backbone = "squeezenet1_1", for example')
         if self.backbone is not None and self.model != BACKBONE:
             raise ValueError(f"expected a model or a backbone, found both ({self.model} and {self.backbone.name})")
+        if self.frozen and self.augmentation == "affine_elastic":
+            raise ValueError(
+                "a frozen trunk's features can be those of mirror images only; say flips, positive_flips or none"
+            )
         return self
 
     @property

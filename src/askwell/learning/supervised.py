@@ -9,7 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
-from askwell.learning.augmentation import AUGMENTATIONS
+from askwell.learning.augmentation import AUGMENTATIONS, FEATURE_AUGMENTATIONS, FLIPS, with_flipped_positives
 from askwell.learning.fast_dropout import fast_dropout
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe, WeightDecay
@@ -51,7 +51,8 @@ def fit(
     """Train the recipe's network on images [N, channels, height, width] and labels [N] in 0..classes-1; returns it in eval mode.
 
     images are uint8 (scaled to 0..1) or float32 (used as they are). Weights are fresh, or ``start`` (a state dict) for a warm start;
-    the optimiser always starts fresh. The recipe's device and precision must be resolved ("auto" is refused by torch).
+    the optimiser always starts fresh. With a frozen trunk the images are its features. The recipe's device and precision must be resolved
+    ("auto" is refused by torch).
 
     Raises ShapeError when images and labels do not match, NonFiniteError when the loss stops being finite.
     """
@@ -72,14 +73,16 @@ def _train(
     model: nn.Module, recipe: Recipe, images: Tensor, labels: Tensor, *, seed: int, progress: Progress | None
 ) -> None:
     generator = torch.Generator(images.device).manual_seed(seed)
+    optimizer = _optimizer(model, recipe, len(labels))  # N of the weight decay: however often each image is there
+    if recipe.augmentation == "positive_flips":
+        images, labels = with_flipped_positives(images, labels, cached=recipe.frozen)
     steps = step_count(recipe, len(labels))
-    optimizer = _optimizer(model, recipe, len(labels))
     scheduler = None
     if recipe.schedule == "one_cycle" and steps > 1:  # a cycle of one step would be its last, of length nothing
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, recipe.learning_rate, total_steps=steps, cycle_momentum=False
         )
-    augment = AUGMENTATIONS[recipe.augmentation]
+    augment = (FEATURE_AUGMENTATIONS if recipe.frozen else AUGMENTATIONS)[recipe.augmentation]
     finite = torch.ones((), dtype=torch.bool, device=images.device)
     for step, index in enumerate(_batches(recipe, len(labels), generator), start=1):
         batch = augment(as_float(images[index]), generator=generator).contiguous(memory_format=torch.channels_last)
@@ -108,6 +111,12 @@ def step_count(recipe: Recipe, labelled: int) -> int:
         return recipe.steps
     assert recipe.epochs is not None, "a Recipe has steps or epochs"
     return recipe.epochs * -(-labelled // recipe.batch_size)
+
+
+def images_trained_on(recipe: Recipe, labels: Int[Tensor, " N"]) -> int:
+    """How many images an epoch has: those with a label, and the mirror images that the recipe adds."""
+    copies = (FLIPS - 1) * int((labels == 1).sum()) if recipe.augmentation == "positive_flips" else 0
+    return len(labels) + copies
 
 
 def _batches(recipe: Recipe, labelled: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from askwell.errors import SettingsError
 from askwell.learning.recipe import Recipe
-from askwell.learning.supervised import Progress, State, fit, step_count
+from askwell.learning.supervised import Progress, State, fit, images_trained_on, step_count
 from askwell.pool.images import as_float
 
 VALIDATION_BATCH = 256
@@ -49,7 +49,7 @@ def fit_tuned(
         raise SettingsError(
             "expected validation images to tune weight_decay on, found none; set validation = 100, say."
         )
-    steps = step_count(recipe, len(train.labels))
+    steps = step_count(recipe, images_trained_on(recipe, train.labels))
     best: TunedFit | None = None
     lowest = float("inf")
     for position, value in enumerate(grid):
