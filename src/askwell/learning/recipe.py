@@ -64,6 +64,8 @@ class Recipe(BaseModel):
     model          a name from ``askwell models``, or a function (image_shape, classes) -> nn.Module returning logits
     backbone       a pre-trained network to begin with, by name or as a table (see Backbone); it takes the place of ``model``
     optimizer      "adam" or "sgd" (with momentum); L2 is coupled, as in the paper, not decoupled as in AdamW
+    loss           "cross_entropy", or "mse": the mean squared error of the probabilities
+    class_weights  "none"; "balanced": as if there were as many images of each class; or a number for each class, in their order
     schedule       "constant", or "one_cycle" (Smith 2018: up to learning_rate and down to nothing)
     steps, epochs  how long to train: give exactly one. A step is a batch of exactly batch_size images, drawn through reshuffled
                    epochs; an epoch's last batch may be smaller
@@ -83,6 +85,8 @@ class Recipe(BaseModel):
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    class_weights: Literal["none", "balanced"] | tuple[Annotated[float, Field(ge=0)], ...] = "none"
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     steps: int | None = Field(default=None, ge=1)
     epochs: int | None = Field(default=None, ge=1)

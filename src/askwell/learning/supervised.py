@@ -4,13 +4,13 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
 from askwell.learning.augmentation import AUGMENTATIONS, FEATURE_AUGMENTATIONS, FLIPS, with_flipped_positives
 from askwell.learning.fast_dropout import fast_dropout
+from askwell.learning.loss import loss_of
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe, WeightDecay
 from askwell.models.backbone import backbone_network
@@ -83,12 +83,13 @@ def _train(
             optimizer, recipe.learning_rate, total_steps=steps, cycle_momentum=False
         )
     augment = (FEATURE_AUGMENTATIONS if recipe.frozen else AUGMENTATIONS)[recipe.augmentation]
+    loss_function = loss_of(recipe, labels)
     finite = torch.ones((), dtype=torch.bool, device=images.device)
     for step, index in enumerate(_batches(recipe, len(labels), generator), start=1):
         batch = augment(as_float(images[index]), generator=generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = model(batch)
-        loss = F.cross_entropy(logits.float(), labels[index])
+        loss = loss_function(logits.float(), labels[index])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
