@@ -3,7 +3,8 @@
     seconds = N * (seconds of the prefix per image) + N * (live FLOPs of T heads per image) / (rate)
 
 A mask leaves in_t of the inputs and units_t of the units of the first dense layer, so its live FLOPs are 2 sum_t in_t units_t, and
-those of the last layer 2 sum_t units_t C. askwell leaves out dead units but not dead inputs: that count is given beside.
+those of the last layer 2 sum_t units_t C. askwell has a shorter way to the same numbers (askwell.posterior.first_layers: one product
+that is shared and 2 sum_t (in - in_t) units_t), and pays for it with gathering. The count with dead inputs multiplied is given beside.
 """
 
 import time
@@ -22,7 +23,7 @@ MAPS = (32, 11, 11)  # what reaches the dense layers
 INPUTS = 32 * 11 * 11
 PREFIX_FLOPS = 2 * 32 * (16 * 25 * 25 + 32 * 16 * 22 * 22)  # of the two convolutions, per image
 HEADS = 6400  # live units of 100 samples: the rows of the product
-TOGETHER = {"fp32": 448, "bf16": 960}  # the images that askwell's heads take at once: its columns
+TOGETHER = {"fp32": 448, "bf16": 960}  # its columns: as many images as make it fast
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CHUNKS = (64, 128, 256)
 TRIES = 5

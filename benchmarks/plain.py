@@ -79,5 +79,22 @@ def plain_fit(network: nn.Module, images: Tensor, labels: Tensor, *, epochs: int
     return network.eval()
 
 
+def timed_fit(
+    network: nn.Module, images: Tensor, labels: Tensor, epochs: int, batch: int, seed: int
+) -> tuple[float, nn.Module]:
+    """Seconds of ``plain_fit``, and the network."""
+    began = time.perf_counter()
+    trained = plain_fit(network, images, labels, epochs=epochs, batch=batch, seed=seed)
+    return time.perf_counter() - began, trained
+
+
+def timed_passes(network: nn.Module, images: Tensor, samples: int, setting: PlainSetting) -> tuple[float, Tensor]:
+    """Seconds of ``full_passes`` of a network whose dropout is on, and the log_probs."""
+    ready = dropout_on(network, setting.channels_last)
+    began = time.perf_counter()
+    log_probs = full_passes(ready, images, samples, setting)
+    return time.perf_counter() - began, log_probs
+
+
 def _format(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from agreement import Moments, agrees, compare, own_spread
+from apart import Apart
 from measuring import Seconds, ratios
 from peers import Peer, read_moments
 from plain import GRID, PlainSetting, fastest, timed_scores
@@ -56,6 +57,22 @@ class Tuning(NamedTuple):
     tries: int
 
 
+class PlainLoop(NamedTuple):
+    """The plain loop in a process of its own: where, the network, and the images."""
+
+    apart: Apart
+    network: nn.Module
+    images: Tensor
+
+    def fastest(self, samples: int, tuning: Tuning) -> dict[PlainSetting, float]:
+        """The seconds of all settings, the fastest first."""
+        return self.apart.call(fastest, self.network, self.images[: tuning.items], samples, GRID, tuning.tries)
+
+    def score(self, samples: int, setting: PlainSetting, items: int) -> tuple[float, Moments]:
+        """The first so many images."""
+        return self.apart.call(timed_scores, self.network, self.images[:items], samples, setting)
+
+
 def fastest_setting(
     peer: Peer, grid: Sequence[Setting], samples: int, tuning: Tuning
 ) -> tuple[Setting, list[dict[str, Any]]]:
@@ -67,26 +84,20 @@ def fastest_setting(
 
 
 def scorers(
-    network: nn.Module, images: Tensor, samples: int, peers: Mapping[str, Peer], scratch: Path, tuning: Tuning
+    plain_loop: PlainLoop, samples: int, peers: Mapping[str, Peer], scratch: Path, tuning: Tuning
 ) -> tuple[dict[str, Scorer], dict[str, Any]]:
     """Everybody at the fastest setting, and the seconds of all settings that were tried."""
     tried: dict[str, Any] = tuning._asdict()
-    plain = fastest(network, images[: tuning.items], samples, GRID, tuning.tries)
+    plain = plain_loop.fastest(samples, tuning)
     tried["plain loop"] = [{"seconds": seconds, **setting._asdict()} for setting, seconds in plain.items()]
     best = next(iter(plain))
-    found = {"plain loop": Scorer(partial(_plain, network, images, samples, best), best._asdict())}
+    found = {"plain loop": Scorer(partial(plain_loop.score, samples, best), best._asdict())}
     for name, peer in peers.items():
         for label, grid in ((name, DOCUMENTED[name]), (f"{name}, tuned", TUNED[name])):
             setting, tried[label] = fastest_setting(peer, grid, samples, tuning)
             result = scratch / f"{label.replace(', ', '-')}.npz"
             found[label] = Scorer(partial(_asked, peer, samples, setting, result), setting)
     return found, tried
-
-
-def _plain(
-    network: nn.Module, images: Tensor, samples: int, setting: PlainSetting, items: int
-) -> tuple[float, Moments]:
-    return timed_scores(network, images[:items], samples, setting)
 
 
 def _asked(peer: Peer, samples: int, setting: Setting, result: Path, items: int) -> tuple[float, Moments]:

@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agreement import overlap, own_moments, own_spread
+from apart import Apart
 from askwell.acquisition import bald
 from askwell.learning.precision import resolve_precision
 from askwell.pool.images import Pool, as_pool
@@ -44,7 +45,7 @@ from measuring import (
     timed,
 )
 from peers import start_peers, write_files
-from sampling_peers import Theirs, Tuning, scorers
+from sampling_peers import PlainLoop, Theirs, Tuning, scorers
 from scoring_memory import above_imports
 from subjects import CLASSES, mnist_or_generated, trained
 
@@ -159,7 +160,8 @@ def measure(arguments: Namespace, scratch: Path, stack: ExitStack) -> dict[str, 
     ours = Ours(trained(subject), as_pool(subject.images), arguments.samples)
     files = write_files(scratch, ours.network, images=subject.images)
     peers, about = start_peers(["baal", "batchbald_redux"], files, scratch, arguments.threads, stack)
-    others, tried = scorers(ours.network, subject.images, ours.samples, peers, scratch, arguments.tuning)
+    plain_loop = PlainLoop(stack.enter_context(Apart(arguments.threads)), ours.network, subject.images)
+    others, tried = scorers(plain_loop, ours.samples, peers, scratch, arguments.tuning)
     theirs = Theirs(others, len(ours.pool) if arguments.whole else arguments.peer_items)
     some = as_pool(subject.images[: theirs.items])
     seeds = [

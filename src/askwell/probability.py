@@ -54,7 +54,12 @@ def log_mean_exp(log_probs: Float[Tensor, "N T C"]) -> Float[Tensor, "N C"]:
 
 def entropy(log_probs: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows"]:
     """H = - sum_c p_c log p_c over the last axis, in nats; 0 log 0 is 0."""
-    return torch.special.entr(log_probs.exp()).sum(dim=-1)
+    return entropy_of_probs(log_probs.exp())
+
+
+def entropy_of_probs(probs: Float[Tensor, "*rows C"]) -> Float[Tensor, "*rows"]:
+    """The same of probabilities, where those are at hand."""
+    return torch.special.entr(probs).sum(dim=-1)
 
 
 def mean_probs(log_probs: LogProbs) -> Float[Tensor, "N C"]:

@@ -380,3 +380,18 @@ def test_changed_content_is_seen_through_the_python_interface_too(photos: Path, 
     with Campaign.open(tmp_path / "c", pool=again.pool, test=again.test, recipe=recipe) as campaign:
         campaign.run(again.oracle, 2)
     assert [row["id"] for row in table(tmp_path / "c/quarantine.csv")] == [changed]
+
+
+def test_campaigns_on_a_folder_in_lock_step(photos: Path, tmp_path: Path):
+    """Each has a pool of its own, whose decoders end between turns and start again."""
+    wanted = settings(photos, strategy=["bald", "random"])
+    check_experiment(wanted, tmp_path / "alone", resume=False)
+    for name, lockstep in (("alone", False), ("together", True)):
+        ready, _ = prepared(wanted, tmp_path / name)
+        run_experiment(ready, tmp_path / name, workers=1, threads=1, notify=lambda _: None, lockstep=lockstep)
+    for strategy in ("bald", "random"):
+        alone, together = (results(tmp_path / name / strategy / "seed-0") for name in ("alone", "together"))
+        assert [row["labels"] for row in together[0]] == [row["labels"] for row in alone[0]]
+        assert [line.split(",")[4] for line in together[1].splitlines()] == [
+            line.split(",")[4] for line in alone[1].splitlines()
+        ]

@@ -3,10 +3,18 @@
 import pytest
 import torch
 
-from askwell.errors import SettingsError
+from askwell.errors import NonFiniteError, SettingsError
 from askwell.learning.recipe import Recipe, WeightDecay
 from askwell.learning.supervised import fit
-from askwell.learning.tuning import LabelledBatch, fit_tuned, validation_loss, with_decay
+from askwell.learning.tuning import (
+    LabelledBatch,
+    TunedFit,
+    TuningRequest,
+    fit_tuned,
+    fit_tuned_together,
+    validation_loss,
+    with_decay,
+)
 
 GENERATOR = torch.Generator().manual_seed(2)
 TRAIN = LabelledBatch(torch.rand(12, 1, 8, 8, generator=GENERATOR), torch.arange(12) % 2)
@@ -41,3 +49,28 @@ def test_without_a_grid_no_validation_is_needed():
 def test_a_grid_without_validation_images_is_refused():
     with pytest.raises(SettingsError, match="expected validation images"):
         fit_tuned(RECIPE, TRAIN, NOTHING, classes=2, seed=1)
+
+
+def test_grids_in_lock_step_choose_the_same():
+    requests = [TuningRequest(RECIPE, TRAIN, VALIDATION, classes=2, seed=seed) for seed in (1, 2)]
+    plain = TuningRequest(with_decay(RECIPE, 0.3), TRAIN, NOTHING, classes=2, seed=4)
+    found = fit_tuned_together([requests[0], None, requests[1], plain])
+    assert found[1] is None
+    for mine, asked in zip(found, [requests[0], None, requests[1], plain], strict=True):
+        if asked is None:
+            continue
+        assert isinstance(mine, TunedFit)
+        tuned = fit_tuned(asked.recipe, asked.train, asked.validation, classes=2, seed=asked.seed)
+        assert mine.value == tuned.value
+        for own, theirs in zip(mine.model.parameters(), tuned.model.parameters(), strict=True):
+            torch.testing.assert_close(own, theirs, rtol=0, atol=1e-4)
+
+
+def test_one_value_that_diverges_is_the_request_s_error():
+    broken = LabelledBatch(torch.full_like(TRAIN.images, torch.nan), TRAIN.labels)
+    requests = [TuningRequest(RECIPE, train, VALIDATION, classes=2, seed=1) for train in (TRAIN, broken)]
+    found = fit_tuned_together(requests)
+    assert isinstance(found[0], TunedFit)
+    assert isinstance(found[1], NonFiniteError)
+    with pytest.raises(SettingsError, match="expected validation images"):
+        fit_tuned_together([TuningRequest(RECIPE, TRAIN, NOTHING, classes=2, seed=1)])

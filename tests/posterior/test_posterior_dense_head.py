@@ -54,6 +54,12 @@ DENSE = {
     "two dropouts in a row": lambda: stack(
         nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 9), nn.Dropout(0.5), nn.Dropout(0.1), nn.Linear(9, 3)
     ),
+    "most inputs dropped": lambda: stack(
+        nn.Dropout(0.8), nn.Flatten(), nn.Linear(432, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 3)
+    ),
+    "half of all dropped, no bias": lambda: stack(
+        nn.Dropout(0.5), nn.Flatten(), nn.Linear(432, 9, bias=False), nn.ReLU(), nn.Dropout(0.5), nn.Linear(9, 3)
+    ),
     "one layer, no bias": lambda: stack(nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 7, bias=False)),
     "dropout on the logits": lambda: stack(nn.Dropout(0.3), nn.Flatten(), nn.Linear(432, 7), nn.Dropout(0.5)),
 }
@@ -93,7 +99,8 @@ def test_other_suffixes_are_left_as_they_are(name: str):
 
 def test_a_first_layer_that_needs_too_much_memory_is_left(monkeypatch: pytest.MonkeyPatch):
     slow = cut(Paper())
-    monkeypatch.setattr(room, "STACK_BYTES", 5 * 3872 * 128 * 4)
+    an_eighth = 0.25 * 0.5  # of a head's weights: dropped inputs, live units
+    monkeypatch.setattr(room, "HEADS_BYTES", 10 * an_eighth * 3872 * 128 * 4)
     assert isinstance(dense_head(slow, samples=10), DenseHead)
     assert dense_head(slow, samples=11) is slow
 
@@ -227,8 +234,8 @@ def test_many_classes_are_not_multiplied_in_blocks_of_zeros():
     assert isinstance(fast, DenseHead)
     with torch.no_grad():
         found = list(fast.passes(torch.rand(2, 1, 28, 28), masks.samples(10, 2)))
-    assert fast._stack is not None
-    assert [end.shape[0] for end in fast._stack.ends] == [300] * 10
+    assert fast._heads is not None
+    assert [end.shape[0] for end in fast._heads.ends] == [300] * 10
     assert len(found) == 10
 
 

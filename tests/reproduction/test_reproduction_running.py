@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import shutil
 
 import pytest
 from reproduction_small import small_plan
@@ -131,12 +132,71 @@ def test_a_plan_that_shares_the_campaigns_is_gathered_too(finished, tmp_path):
     )
 
 
-def test_a_committed_result_that_holds_more_is_kept(finished, tmp_path):
+def results_of(place):
+    """Of every result, the curve without seconds, and the queries."""
+    return {
+        file.parent.name: (without_seconds(read_curve(file)), (file.parent / "queries.csv").exists())
+        for file in (place / "results").rglob("curve.csv")
+    }
+
+
+def test_on_another_machine_what_is_committed_is_not_run_again(finished, tmp_path):
     place, plan = finished
-    committed = place / "results/figure1/code/curve.csv"
+    shutil.copytree(place / "results", tmp_path / "results")
+    before = (tmp_path / "results/figure1/code/run.json").read_bytes()
+    run(plan, tmp_path)
+    assert not list((tmp_path / "runs").rglob("campaign.toml"))
+    assert (tmp_path / "results/figure1/code/run.json").read_bytes() == before
+
+
+def test_on_another_machine_only_what_is_missing_is_run(finished, tmp_path):
+    """Of the second campaign a round is missing; the first one's rows are kept, whoever ran it."""
+    place, plan = finished
+    shutil.copytree(place / "results", tmp_path / "results")
+    file = tmp_path / "results/figure1/code/curve.csv"
+    write_curve(file, read_curve(file)[:-1])
+    run_file = file.with_name("run.json")
+    told = json.loads(run_file.read_text())
+    run_file.write_text(json.dumps(told | {"commits": ["of another machine"]}))
+    run(plan, tmp_path)
+    assert [path.parent.parent.name for path in (tmp_path / "runs").rglob("campaign.toml")] == ["random"]
+    assert results_of(tmp_path) == results_of(place)
+    assert read_queries(file.with_name("queries.csv")) == read_queries(place / "results/figure1/code/queries.csv")
+    assert json.loads(run_file.read_text())["commits"] == ["of another machine", *told["commits"]]
+
+
+def test_a_campaign_without_its_second_evaluation_is_run_again(finished, tmp_path):
+    place, plan = finished
+    shutil.copytree(place / "results", tmp_path / "results")
+    file = tmp_path / "results/figure1/code-mc/curve.csv"
+    write_curve(file, [point for point in read_curve(file) if point.strategy != "bald"])
+    run(plan, tmp_path)
+    assert [path.parent.parent.name for path in (tmp_path / "runs").rglob("campaign.toml")] == ["bald"]
+    assert results_of(tmp_path) == results_of(place)
+
+
+def test_more_seeds_are_added_to_what_is_committed(finished, tmp_path):
+    place, plan = finished
+    shutil.copytree(place / "results", tmp_path / "results")
+    run(changed(plan, seeds=2), tmp_path)
+    points = read_curve(tmp_path / "results/figure1/code/curve.csv")
+    assert [(point.strategy, point.seed) for point in points[::3]] == [
+        ("bald", 0),
+        ("bald", 1),
+        ("random", 0),
+        ("random", 1),
+    ]
+    assert len(list((tmp_path / "runs").rglob("campaign.toml"))) == 2
+
+
+def test_a_committed_result_of_other_settings_that_holds_more_is_kept(finished, tmp_path):
+    place, plan = finished
+    shutil.copytree(place / "results", tmp_path / "results")
+    committed = tmp_path / "results/figure1/code/curve.csv"
     before = committed.read_bytes()
-    less = plan._replace(settings=plan.settings.model_copy(update={"strategy": ("random",), "rounds": 1}))
-    said = reproduce([less], [], Places(tmp_path, place / "results"), workers=1, notify=lambda headway: None)
+    less = changed(plan, precision="fp32")
+    less = less._replace(settings=less.settings.model_copy(update={"strategy": ("random",), "rounds": 1}))
+    said = run(less, tmp_path)
     assert committed.read_bytes() == before
     assert any("kept" in sentence and "holds more rounds" in sentence for sentence in said)
 

@@ -1,6 +1,6 @@
 """Bayesian active learning by disagreement."""
 
-from askwell.probability import LogProbs, Scores, check_log_probs, entropy, log_mean_exp
+from askwell.probability import LogProbs, Scores, check_log_probs, entropy_of_probs
 
 
 def bald(log_probs: LogProbs) -> Scores:
@@ -14,5 +14,5 @@ def bald(log_probs: LogProbs) -> Scores:
     Raises ShapeError for anything but log-probabilities. Houlsby et al. (2011); Gal et al. (2017), section 4, item 2.
     """
     check_log_probs(log_probs)
-    log_probs = log_probs.double()
-    return (entropy(log_mean_exp(log_probs)) - entropy(log_probs).mean(dim=1)).clamp_min(0.0)
+    probs = log_probs.double().exp()
+    return (entropy_of_probs(probs.mean(dim=1)) - entropy_of_probs(probs).mean(dim=1)).clamp_min(0.0)

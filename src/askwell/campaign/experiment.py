@@ -1,64 +1,52 @@
-"""Strategies x seeds on one data set: every combination a campaign of its own, several at a time."""
+"""Strategies x seeds on one data set: every combination a campaign of its own, several at a time, in processes or in lock-step."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
-from askwell.campaign.campaign import Campaign, resolved
-from askwell.campaign.data import dataset_of, moved, read_items
+from askwell.campaign.campaign import resolved
+from askwell.campaign.data import dataset_of, moved
 from askwell.campaign.inputs import experiment_features
-from askwell.campaign.quarantine import inherit
+from askwell.campaign.lockstep import begun_in_lockstep, run_in_lockstep, runs_in_lockstep
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
+from askwell.campaign.tasks import (
+    CampaignTask,
+    Standing,
+    campaign_tasks,
+    create_or_open,
+    images_of,
+    named,
+    rounds_committed,
+    threads_of,
+)
 from askwell.campaign.workspace import Notify, Stage
-from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError, WorkerDiedError
-from askwell.pool.datasets import Dataset
+from askwell.errors import CampaignExistsError, CampaignStateError, SettingsError, WorkerDiedError
 from askwell.store.places import check_place
 
 POLL_SECONDS = 0.5
-
-
-class CampaignTask(NamedTuple):
-    """One campaign of an experiment: the experiment's directory and its own, which strategy, which seed."""
-
-    experiment: Path
-    directory: Path
-    strategy: str
-    seed: int
-    settings: ExperimentSettings
-
-
-class Standing(NamedTuple):
-    """How far an experiment is: rounds committed and to commit, and what is being done (empty when several run at once)."""
-
-    rounds_done: int
-    rounds_total: int
-    doing: str
 
 
 class Stopped(Exception):  # noqa: N818 - a signal between processes, not an error
     """The parent asked this worker to stop."""
 
 
-def campaign_tasks(settings: ExperimentSettings, out: Path) -> list[CampaignTask]:
-    """DIR/<strategy>/seed-<n>, seed by seed, so that early results are already paired."""
-    return [
-        CampaignTask(out, out / strategy / f"seed-{seed}", strategy, seed, settings)
-        for seed in range(settings.seeds)
-        for strategy in settings.strategy
-    ]
-
-
-def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool, threads: int | None = None) -> None:
+def check_experiment(
+    settings: ExperimentSettings,
+    out: Path,
+    *,
+    resume: bool,
+    threads: int | None = None,
+    lockstep: bool | None = None,
+) -> None:
     """Refuse a directory that holds campaigns unless they are to be resumed, and resuming with other settings.
 
     One directory holds one experiment: whatever campaign lies in it, of any strategy, must share its settings. Raises
@@ -78,6 +66,13 @@ def check_experiment(settings: ExperimentSettings, out: Path, *, resume: bool, t
                 "add --resume to continue it, or choose another --out."
             )
         _check_same(file.parent, settings, threads)
+    for task in campaign_tasks(settings, out):
+        begun = begun_in_lockstep(task)
+        if None not in (lockstep, begun) and lockstep != begun:
+            raise SettingsError(
+                f"expected the way of fitting that the campaign in {task.directory} was begun with, "
+                f"{'in lock-step' if begun else 'by itself'}, found the other; leave out --lockstep."
+            )
 
 
 def run_experiment(
@@ -87,20 +82,30 @@ def run_experiment(
     workers: int,
     threads: int | None,
     notify: Callable[[Standing], None],
+    leave_out: Container[tuple[str, int]] = (),
+    lockstep: bool | None = None,
 ) -> None:
     """Run or continue every campaign of the experiment, ``workers`` at a time with ``threads`` torch threads each.
+
+    ``leave_out`` names campaigns, by strategy and seed, whose results are known from elsewhere.
 
     The settings are ``prepared`` ones where they name a folder.
 
     threads None is what a campaign was begun with, or processors / workers for a new one. With one worker everything happens in this
-    process. Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of
-    them, resumable.
+    process. In lock-step it does whatever ``workers`` says, and the networks of a round are trained at once; lockstep None is what the
+    experiment was begun with, or for a new one whether its device is a GPU.
+
+    Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of them,
+    resumable.
     """
     _prepare_features(settings, out, notify)
-    tasks = campaign_tasks(settings, out)
-    new = threads or max(1, processors() // workers)
-    budget = {task: _threads_of(task, new) for task in tasks}
-    if workers == 1:
+    tasks = [task for task in campaign_tasks(settings, out) if (task.strategy, task.seed) not in leave_out]
+    together = runs_in_lockstep(tasks, lockstep)
+    new = threads or max(1, processors() // (1 if together else workers))
+    budget = {task: threads_of(task, new) for task in tasks}
+    if together:
+        run_in_lockstep(budget, notify)
+    elif workers == 1:
         _run_here(budget, notify)
     else:
         _run_in_workers(budget, workers, notify)
@@ -115,7 +120,7 @@ def _prepare_features(settings: ExperimentSettings, out: Path, notify: Callable[
     total = len(tasks) * (settings.rounds + 1)
 
     def tell(doing: str, done: int, of: int) -> None:
-        notify(Standing(_rounds_committed(tasks), total, f"{doing} {done / of:4.0%}"))
+        notify(Standing(rounds_committed(tasks), total, f"{doing} {done / of:4.0%}"))
 
     experiment_features(out, resolved(settings.recipe), data, tell)
 
@@ -123,12 +128,6 @@ def _prepare_features(settings: ExperimentSettings, out: Path, notify: Callable[
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _threads_of(task: CampaignTask, new: int) -> int:
-    """As many as the campaign was begun with: with others, matrix products round otherwise."""
-    begun = (task.directory / SETTINGS_FILE).exists()
-    return read_campaign_settings(task.directory).made_with.threads if begun else new
 
 
 def _check_same(directory: Path, settings: ExperimentSettings, threads: int | None) -> None:
@@ -161,20 +160,10 @@ def _same_backbone(name: str, settings: ExperimentSettings, stored: CampaignSett
     return name == "backbone" and wanted is not None and found is not None and wanted.agrees_with(found)
 
 
-def _rounds_committed(tasks: Iterable[CampaignTask]) -> int:
-    """Counted from the curves, which are replaced whole after every round."""
-    done = 0
-    for task in tasks:
-        curve = task.directory / "curve.csv"
-        if curve.exists():
-            done += max(0, curve.read_bytes().count(b"\n") - 1)
-    return done
-
-
 def _run_here(budget: Mapping[CampaignTask, int], notify: Callable[[Standing], None]) -> None:
     total = sum(task.settings.rounds + 1 for task in budget)
     for task, threads in budget.items():
-        done = _rounds_committed(other for other in budget if other != task)
+        done = rounds_committed(other for other in budget if other != task)
 
         def heard(stage: Stage, task: CampaignTask = task, done: int = done) -> None:
             doing = (
@@ -200,7 +189,7 @@ def _run_in_workers(budget: Mapping[CampaignTask, int], workers: int, notify: Ca
                 done, waiting = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
-                notify(Standing(min(total, _rounds_committed(budget)), total, ""))
+                notify(Standing(min(total, rounds_committed(budget)), total, ""))
         except BrokenProcessPool:
             raise WorkerDiedError(
                 "a worker process ended without a word, perhaps for want of memory; resume with fewer --workers."
@@ -255,39 +244,7 @@ def _stop_if_asked(_: Stage) -> None:
 def _run_task(task: CampaignTask, threads: int, notify: Notify) -> None:
     """Create or open the task's campaign and run it to its last round; an error says which campaign it was."""
     torch.set_num_threads(threads)
-    settings = task.settings
-    try:
-        data = _images_of(task)
-        with _create_or_open(task, data) as campaign:
-            campaign.run(data.oracle, settings.rounds, notify=notify)
-    except AskwellError as error:
-        error.args = (f"{task.strategy}, seed {task.seed}: {error}",)
-        raise
-
-
-def _create_or_open(task: CampaignTask, data: Dataset) -> Campaign:
-    if (task.directory / SETTINGS_FILE).exists():
-        campaign = Campaign.open(task.directory, pool=data.pool, test=data.test, groups=data.groups)
-    else:
-        values = task.settings.model_dump(exclude={"seeds", "rounds", "recipe"})
-        own = {"strategy": task.strategy, "seed": task.seed, "recipe": task.settings.recipe}
-        items = None if task.settings.images is None else read_items(task.experiment)
-        campaign = Campaign.create_from(task.directory, {**values, **own}, data.pool, data.test, data.groups, items)
-    if task.settings.images is not None and (sibling := _fitted_sibling(task)) is not None:
-        inherit(campaign.workspace, sibling)  # also on opening: a crash may have come between this and the creation
-    return campaign
-
-
-def _fitted_sibling(task: CampaignTask) -> Path | None:
-    """A campaign of the experiment, other than the task's, that has read its images; one that has just been created knows nothing."""
-    begun = (file.parent for file in sorted(task.experiment.rglob(SETTINGS_FILE)))
-    return next(
-        (directory for directory in begun if directory != task.directory and (directory / "models").is_dir()), None
-    )
-
-
-def _images_of(task: CampaignTask) -> Dataset:
-    begun = (task.directory / SETTINGS_FILE).exists()
-    data = dataset_of(task.settings, task.directory if begun else task.experiment)
-    assert data is not None, "an experiment names a data set or a folder"
-    return data
+    with named(task):
+        data = images_of(task)
+        with create_or_open(task, data) as campaign:
+            campaign.run(data.oracle, task.settings.rounds, notify=notify)

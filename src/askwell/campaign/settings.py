@@ -24,6 +24,7 @@ SETTINGS_FILE = "campaign.toml"
 DEFAULT_DATASET = "digits"
 ADAPTIVE = "adaptive"
 LATER = {"loss": "cross_entropy", "class_weights": "none"}  # of recipes, and what all did before there was a choice
+OWN = {"strategy": True, "seed": True, "lockstep": {"place"}}  # what the campaigns of an experiment never share
 ADAPTIVE_SAMPLES = 100  # T of the items that are compared, and of the evaluation
 
 
@@ -124,10 +125,23 @@ class MadeWith(BaseModel):
     threads: int
 
 
+class LockstepPlace(BaseModel):
+    """A campaign's place (0, 1, ...) among those whose networks are trained at once, and how many places one computation has.
+
+    Both decide how its numbers are rounded, so they are kept for as long as the campaign lives.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    place: int = Field(ge=0)
+    places: int = Field(ge=1)
+
+
 class CampaignSettings(LoopSettings):
     """campaign.toml: one strategy, one seed, with device and precision resolved; no dataset when the images are the user's own.
 
     rough_precision is that of the first scores of adaptive sampling: bf16 where the machine that began the campaign multiplies it.
+    lockstep is for campaigns that were begun to be fitted together.
     """
 
     dataset: DatasetName | None = None
@@ -136,6 +150,7 @@ class CampaignSettings(LoopSettings):
     classes: tuple[str, ...] = Field(min_length=2)
     image_shape: tuple[int, int, int]
     rough_precision: Literal["fp32", "bf16"] | None = None
+    lockstep: LockstepPlace | None = None
     made_with: MadeWith
 
     @model_validator(mode="after")
@@ -248,10 +263,7 @@ def settings_as_toml(settings: BaseModel) -> str:
 def common_settings(directories: Sequence[Path]) -> dict[str, str]:
     """What the campaigns in the directories (or below them) have in common, as text; "differs" where they do not agree."""
     files = sorted(file for directory in directories for file in directory.rglob(SETTINGS_FILE))
-    tables = [
-        _flat(read_campaign_settings(file.parent).model_dump(exclude={"strategy", "seed"}, mode="json"))
-        for file in files
-    ]
+    tables = [_flat(read_campaign_settings(file.parent).model_dump(exclude=OWN, mode="json")) for file in files]
     names = dict.fromkeys(name for table in tables for name in table)
     return {
         name: values.pop() if len(values := {table.get(name, "") for table in tables}) == 1 else "differs"

@@ -1,4 +1,4 @@
-"""The loop's steps: choose the initial items, fit a round, choose the next query. Each reads the store and returns what to commit."""
+"""The loop's steps: choose the initial items, ask for a fit, measure it, choose the next query. Each returns what to commit."""
 
 import json
 import time
@@ -13,16 +13,17 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from askwell.acquisition import ACQUISITIONS
+from askwell.campaign.fitting import Outcome, RoundFit
 from askwell.campaign.quarantine import all_readable, remember_test, set_aside
 from askwell.campaign.seeds import derive_seed
 from askwell.campaign.settings import ADAPTIVE
 from askwell.campaign.strategies import Strategy, strategy_named
 from askwell.campaign.workspace import Notify, Workspace
-from askwell.errors import CampaignStateError, UnknownNameError, UsageError
+from askwell.errors import CampaignStateError, NonFiniteError, UnknownNameError, UsageError
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model
-from askwell.learning.tuning import LabelledBatch, fit_tuned, with_decay
+from askwell.learning.tuning import LabelledBatch, TuningRequest, with_decay
 from askwell.pool.oracle import Oracle
 from askwell.pool.reading import read_images
 from askwell.pool.splits import balanced_split, uniform_split
@@ -145,33 +146,33 @@ def _scored(workspace: Workspace, strategy: Strategy, positions: Tensor, round_n
     return _Scored(positions[readable], found[readable], posterior.samples)
 
 
-def fit_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundRecord:
-    """Fit the recipe's network to all labels so far, write its weights to disk, and measure it on the test images."""
+def fit_of_round(workspace: Workspace, round_number: int, notify: Notify) -> RoundFit:
+    """The fit of the recipe's network to all labels so far, for somebody to do."""
     settings = workspace.settings
     train, validation = labelled_so_far(workspace, round_number)
     recipe, start = _recipe_of_round(workspace, round_number)
-    began = time.perf_counter()
-    fitted = fit_tuned(
-        recipe,
-        train,
-        validation,
-        classes=len(settings.classes),
-        seed=derive_seed(settings.seed, "fit", round_number),
-        start=start,
-        progress=workspace.progress(notify, "fit", round_number),
+    seed, progress = derive_seed(settings.seed, "fit", round_number), workspace.progress(notify, "fit", round_number)
+    return RoundFit(
+        round_number, TuningRequest(recipe, train, validation, len(settings.classes), seed, start, progress)
     )
-    seconds = time.perf_counter() - began
-    file = Path("models") / f"round-{round_number:04d}.safetensors"
+
+
+def measured(workspace: Workspace, wanted: RoundFit, outcome: Outcome | None, notify: Notify) -> RoundRecord:
+    """Write the network's weights to disk, and measure it on the test images. Raises the error that stands in its place."""
+    if isinstance(outcome, NonFiniteError):
+        raise outcome
+    assert outcome is not None, "a fit has an outcome"
+    file = Path("models") / f"round-{wanted.round:04d}.safetensors"
     (workspace.directory / "models").mkdir(exist_ok=True)
-    digest = replace_file(workspace.directory / file, partial(_save, fitted.model))
-    predictive, labels, groups = predict_test(workspace, fitted.model, round_number, notify)
+    digest = replace_file(workspace.directory / file, partial(_save, outcome.model))
+    predictive, labels, groups = predict_test(workspace, outcome.model, wanted.round, notify)
     return RoundRecord(
-        round=round_number,
-        labels=len(train.labels) + len(validation.labels),
-        seconds_fit=seconds,
+        round=wanted.round,
+        labels=len(wanted.request.train.labels) + len(wanted.request.validation.labels),
+        seconds_fit=outcome.seconds,
         model_file=file.as_posix(),
         model_hash=digest,
-        metrics={**evaluate(predictive, labels)._asdict(), "weight_decay": fitted.value},
+        metrics={**evaluate(predictive, labels)._asdict(), "weight_decay": outcome.weight_decay},
         details=json.dumps(details(predictive, labels, groups).as_json()),
     )
 

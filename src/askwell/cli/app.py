@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -124,6 +124,10 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", help="Go on without asking when images are missing.")] = False,
     workers: Workers = None,
     threads: Threads = None,
+    lockstep: Annotated[
+        Literal["yes", "no"] | None,
+        typer.Option(help="Train a round's networks at once, in one process.", show_default="yes on a GPU"),
+    ] = None,
 ) -> None:
     """Compare strategies on a data set or a folder of labelled images: every strategy and seed a resumable campaign, then a report."""
     from askwell.campaign.settings import ExperimentSettings, check_settings, read_toml
@@ -162,7 +166,14 @@ def run(
     directory = out_dir or Path("runs") / (config.stem if config else source)
     if resume:
         _follow_moved_images(settings, directory, yes=yes)
-    _experiment(settings, directory, resume=resume, workers=workers, threads=threads)
+    _experiment(
+        settings,
+        directory,
+        resume=resume,
+        workers=workers,
+        threads=threads,
+        lockstep=None if lockstep is None else lockstep == "yes",
+    )
 
 
 def _follow_moved_images(settings: "ExperimentSettings", directory: Path, *, yes: bool) -> None:
@@ -222,7 +233,13 @@ def _print_names(kind: str, entries: Iterable[tuple[str, str]], as_json: bool) -
 
 
 def _experiment(
-    settings: "ExperimentSettings", directory: Path, *, resume: bool, workers: int | None, threads: int | None
+    settings: "ExperimentSettings",
+    directory: Path,
+    *,
+    resume: bool,
+    workers: int | None,
+    threads: int | None,
+    lockstep: bool | None = None,
 ) -> None:
     from rich.progress import (
         BarColumn,
@@ -234,19 +251,23 @@ def _experiment(
     )
 
     from askwell.campaign.data import prepared
-    from askwell.campaign.experiment import Standing, check_experiment, processors, run_experiment
+    from askwell.campaign.experiment import check_experiment, processors, run_experiment
+    from askwell.campaign.lockstep import runs_in_lockstep
+    from askwell.campaign.tasks import Standing, campaign_tasks
 
-    check_experiment(settings, directory, resume=resume, threads=threads)
+    check_experiment(settings, directory, resume=resume, threads=threads, lockstep=lockstep)
     with waiting("comparing files") as progress:
         settings, notes = prepared(settings, directory, progress)
     for note in notes:
         err.print(f"note: {note}", soft_wrap=True, highlight=False, markup=False)
     campaigns = settings.seeds * len(settings.strategy)
     workers = min(workers or processors(), campaigns)
+    together = runs_in_lockstep(campaign_tasks(settings, directory), lockstep)
     err.print(
         f"{settings.dataset or (settings.images and settings.images.folder)}: {', '.join(settings.strategy)}; "
         f"{settings.seeds} seed(s), {settings.rounds} rounds of "
-        f"{settings.query} from {settings.initial} labels; {campaigns} campaigns, {workers} at a time, in {directory}"
+        f"{settings.query} from {settings.initial} labels; {campaigns} campaigns, "
+        f"{'in lock-step' if together else f'{workers} at a time'}, in {directory}"
     )
     columns = (
         TextColumn("rounds"), MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("left"),
@@ -259,7 +280,7 @@ def _experiment(
             progress.update(bar, completed=standing.rounds_done, doing=standing.doing)
 
         try:
-            run_experiment(settings, directory, workers=workers, threads=threads, notify=notify)
+            run_experiment(settings, directory, workers=workers, threads=threads, notify=notify, lockstep=lockstep)
         except KeyboardInterrupt:
             progress.stop()
             _say_how_to_continue(sys.argv[1:])

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from askwell.arithmetic import products
 from askwell.errors import CampaignStateError
 from askwell.learning.augmentation import FLIPS, flipped
 from askwell.learning.randomness import seeded
@@ -170,7 +171,8 @@ def _batches(
 
 @torch.no_grad()
 def _features(trunk: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+    half = torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    with products(recipe.precision, images.device), half:
         return trunk(images.contiguous(memory_format=torch.channels_last)).float().cpu()
 
 

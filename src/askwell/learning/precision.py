@@ -2,6 +2,7 @@
 
 import torch
 
+from askwell.arithmetic import products
 from askwell.errors import SettingsError
 
 
@@ -19,9 +20,10 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """ "auto" becomes "bf16" where the device multiplies bf16 natively, else "fp32"."""
+    """ "auto" becomes "bf16" where the device multiplies bf16 natively, else "fp32"; a precision that it lacks is a SettingsError."""
     if precision != "auto":
-        return precision
+        with products(precision, torch.device(device)):
+            return precision
     if torch.device(device).type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"

@@ -72,10 +72,13 @@ class Recipe(BaseModel):
     augmentation   "none"; "affine_elastic" (rotation, scale, shear, shift and elastic distortion, anew for every batch); "flips" (one of
                    the four mirror images, drawn anew); "positive_flips" (every image of the second of two classes is there four times,
                    as its mirror images)
-    precision      "fp32", "bf16" (autocast), or "auto": bf16 where the processor multiplies it natively; resolved once and recorded
+    precision      "fp32", "bf16" (autocast), "tf32" (fp32 with products of 10 bits of mantissa, on a GPU only), or "auto": bf16 where
+                   the processor multiplies it natively; resolved once and recorded
     device         "auto" (a GPU if there is one), "cpu", "cuda", ...; resolved once and recorded
     warm_start     begin each round from the last round's weights instead of fresh ones (the paper's section 6); the optimiser's
                    state is always fresh
+    captured       true: on a GPU, record one training step as a CUDA graph and replay it, for small batches, whose kernels take less
+                   time than their launches; the same result on the CPU, where it does nothing
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -93,9 +96,10 @@ class Recipe(BaseModel):
     batch_size: int = Field(default=64, ge=1)
     weight_decay: WeightDecay = WeightDecay()
     augmentation: Literal["none", "affine_elastic", "flips", "positive_flips"] = "none"
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "tf32"] = "fp32"
     device: str = "auto"
     warm_start: bool = False
+    captured: bool | None = None  # None says nothing, so that an older campaign's recipe is still itself
 
     @model_validator(mode="before")
     @classmethod

@@ -14,13 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from askwell.arithmetic import PRECISIONS, products
 from askwell.errors import SettingsError, ShapeError, UnknownNameError
+from askwell.freed_memory import keep_freed_memory
 from askwell.probability import LogProbs
 
 # The paper's network takes equally long with 64, 96, 128, 192 and 256 (within 5 % on two cores) and a tenth longer with 32;
 # the least of them wastes the least padding and memory.
 BATCH = 64
-PRECISIONS = ("fp32", "bf16")
 
 Images = Float[Tensor, " N *image"]  # N channels height width, or any other shape that the network takes
 Passes = Callable[[Tensor], Iterable[Tensor]]  # a chunk [B, ...] -> T outputs [B, C]
@@ -42,6 +43,7 @@ class Chunking:
             raise UnknownNameError("precision", precision, PRECISIONS)
         if batch < 1:
             raise SettingsError(f"expected a batch of at least 1 image, found {batch}; leave it out to take {BATCH}.")
+        keep_freed_memory()
         tensors = (tensor for tensor in chain(network.parameters(), network.buffers()) if tensor.is_floating_point())
         first = next(tensors, torch.empty(0))
         return cls(first.device, first.dtype, batch, precision)
@@ -58,9 +60,15 @@ class Chunking:
         return self.blocks(images, logits, self.batch)
 
     def blocks(self, images: Images, logits: Callable[[Tensor], Tensor], together: int) -> LogProbs:
-        """The log-softmax of ``logits`` [B, T, C] of up to ``together`` images at once, the last ones padded to a multiple of the batch."""
-        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            parts = images.split(together)
+        """The log-softmax of ``logits`` [B, T, C] of up to ``together`` images at once, in parts of nearly equal length.
+
+        The last part is padded to a multiple of the batch.
+        """
+        batches, most = -(-len(images) // self.batch), max(1, together // self.batch)
+        even = -(-batches // -(-batches // most)) * self.batch
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+        with torch.no_grad(), products(self.precision, self.device), autocast:
+            parts = images.split(even)
             return torch.cat(
                 [
                     _log_softmax(logits(self.chunk(part, -(-len(part) // self.batch) * self.batch)))[: len(part)]

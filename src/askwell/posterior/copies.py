@@ -45,8 +45,14 @@ class ChannelsLastConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim != 4 or input.dtype == torch.float64:  # float64 has no such kernels
             return super().forward(input)
-        weight = self.weight.contiguous(memory_format=torch.channels_last)
-        return self._conv_forward(input.contiguous(memory_format=torch.channels_last), weight, self.bias)
+        return self._conv_forward(_channels_last(input), _channels_last(self.weight), self.bias)
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """[N, C, H, W] with the channels beside each other, and strides that say so when there is but one: torch goes by them."""
+    _, channels, height, width = tensor.shape
+    strides = (channels * height * width, 1, width * channels, channels)
+    return tensor.contiguous(memory_format=torch.channels_last).as_strided(tensor.shape, strides)
 
 
 def private_copy(model: nn.Module) -> nn.Module:

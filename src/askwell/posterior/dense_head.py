@@ -1,15 +1,11 @@
-"""The fastest route: where all that follows the cut is dense layers, the T heads are one matrix product.
+"""The fastest route: where all that follows the cut is dense layers, all samples go through them together.
 
-For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the first mask is multiplied into the first layer's
-weights instead of the activations, and the rows whose units the second mask drops are left out:
+For a suffix  dropout - (flatten) - linear - activation - dropout - linear ...  the T first layers are those of ``first_layers``, with
+only the units that the second mask keeps. If one more linear layer ends the network, its T products read their own rows of that.
+Otherwise the rows are spread over [B * T, units], and the rest of the network reads all samples at once.
 
-    wide [sum_t live_t, B] = concat_t( W[live_t] * mask_t / (1 - p) ) @ x.T [in, B]
-
-If one more linear layer ends the network, its T products read their own rows of that. Otherwise the rows are spread over [B * T, units],
-and the rest of the network reads all samples at once.
-
-The prefix runs in small chunks, which stay in cache; the heads take many of these together, since every block of images reads
-all T masked weights (100 MB for the paper's network) once.
+The prefix runs in small chunks, which stay in cache; the heads take many of these together, so that the T small products are
+worth a call each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,14 +18,16 @@ from jaxtyping import Bool, Int
 from torch import Tensor, fx, nn
 
 from askwell.posterior.copies import EvenLinear
+from askwell.posterior.first_layers import FirstLayers, first_layers
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.sites import dropout
 from askwell.posterior.split import Split
 
-STACK_BYTES = 512 * 2**20  # of masked weights in fp32; the paper's network needs 1 MB a sample
-WORK_BYTES = 32 * 2**20  # of activations; enough that reading the masked weights is a small part of the product
+HEADS_BYTES = 512 * 2**20  # of the heads' own weights in fp32; the paper's network needs .25 MB a sample
+WORK_BYTES = 48 * 2**20  # of activations
 ENDS_TOGETHER = 8  # last layers in one block-diagonal product: however small, a product costs 0.1 ms on two cores
 END_ROWS = 128  # of such a product at most: with many classes each layer is large enough alone
+EVEN_UNITS = 16  # a sample's live units are a multiple of that: oneDNN makes and keeps a kernel for every shape
 POINTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.ELU, nn.SELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
 POINTWISE_FUNCTIONS = {F.relu, F.leaky_relu, F.gelu, F.elu, F.selu, F.silu, torch.relu, torch.tanh, torch.sigmoid}
 
@@ -42,16 +40,14 @@ class Site(NamedTuple):
 
 
 @dataclass
-class _Stack:
-    """The first layer of T heads: masked rows [R, in] with their biases [R, 1], and where they belong in [T * units].
+class _Heads:
+    """What is computed once for T heads: their first layers, where the live units belong in [T * units], and their last layers.
 
-    ends are the last layers of the heads, if nothing lies between: block-diagonal weights [G * C, live of G samples] for G samples
-    together.
+    ends, if nothing lies between, are block-diagonal weights [G * C, live of G samples] for G samples together.
     """
 
     made_of: tuple[int, ...]
-    rows: Tensor
-    biases: Tensor | None
+    firsts: FirstLayers
     places: Tensor
     ends: list[Tensor]
 
@@ -68,12 +64,13 @@ class DenseHead:
         self._end = _end(cut.suffix, rest) if live is not None else None
         self._layers = [module for module in cut.suffix.modules() if isinstance(module, nn.Linear)]
         self._widest = max(layer.out_features for layer in self._layers)
-        self._stack: _Stack | None = None
+        self._heads: _Heads | None = None
 
     def images_together(self, batch: int, samples: int, nbytes: int) -> int:
         """How many images the heads should take at once, a multiple of ``batch``: what fits WORK_BYTES, numbers of ``nbytes`` each."""
-        per_image = (self._first.in_features + samples * self._widest) * nbytes
-        return batch * max(1, WORK_BYTES // per_image // batch)
+        live = 1.0 if self._live is None or self._end is None else 1 - self._live.p
+        per_image = (self._first.in_features + samples * self._widest * live) * nbytes
+        return batch * max(1, int(WORK_BYTES / per_image) // batch)
 
     def logits(self, images: Tensor, samples: Iterable[SampleMasks], batch: int) -> Tensor:
         """Logits [B, T, C] for each sample's masks: the prefix in parts of ``batch`` images, then one product for all first layers."""
@@ -83,17 +80,18 @@ class DenseHead:
         if first[0].numel() != self._first.in_features:  # the layer reads the last axis of several
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
         made_of = (len(masks), *self._versions())
-        if self._stack is None or self._stack.made_of != made_of:
-            self._stack = self._stacked(first, masks, made_of)
-        stack = self._stack
-        live = first.new_empty(len(images), self._first.in_features)
-        for number, place in enumerate(live.split(batch)):
+        if self._heads is None or self._heads.made_of != made_of:
+            self._heads = self._made(first, masks, made_of)
+        columns = first.new_empty(*first.shape[1:], len(images), dtype=self._heads.firsts.biases.dtype)
+        for number, place in enumerate(columns.split(batch, dim=-1)):
             features = first if number == 0 else self._cut.prefix(parts[number])[0]
-            place.view(features.shape).copy_(features)
-        wide = _product(stack.rows, live, stack.biases)
-        if not bool(wide.isfinite().all()):  # skipping zeros and multiplying in blocks hold for finite numbers only
+            place.copy_(features.movedim(0, -1))
+        wide = self._heads.firsts.outputs(columns.view(-1, len(images)))
+        logits = self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
+        if not bool((wide if self._end is None else logits).isfinite().all()):
+            # sharing products, skipping zeros and multiplying in blocks hold for finite numbers only
             return torch.stack(list(self._cut.passes(images, masks)), dim=1)
-        return self._spread(wide, masks) if self._end is None else self._ended(wide, self._end)
+        return logits
 
     def passes(self, images: Tensor, samples: Iterable[SampleMasks]) -> Iterator[Tensor]:
         """The network's output for each sample's masks."""
@@ -101,10 +99,10 @@ class DenseHead:
 
     def _ended(self, wide: Tensor, end: "_End") -> Tensor:
         """Activation and last layer, sample by sample on its own rows."""
-        assert self._stack is not None, "logits makes it"
+        assert self._heads is not None, "logits makes it"
         for activation in end.activations:
             wide = activation(wide)
-        ends, classes, images = self._stack.ends, end.last.out_features, wide.shape[1]
+        ends, classes, images = self._heads.ends, end.last.out_features, wide.shape[1]
         logits = wide.new_empty(sum(map(len, ends)), images)
         units = wide.split([weight.shape[1] for weight in ends])
         for out, weight, own in zip(logits.split([len(weight) for weight in ends]), ends, units, strict=True):
@@ -116,9 +114,9 @@ class DenseHead:
 
     def _spread(self, wide: Tensor, masks: Sequence[SampleMasks]) -> Tensor:
         """The rest of the network, on all samples at once."""
-        assert self._stack is not None, "logits makes it"
+        assert self._heads is not None, "logits makes it"
         units, batch = self._first.out_features, wide.shape[1]
-        spread = wide.new_zeros(batch, len(masks) * units).index_copy_(1, self._stack.places, wide.t())
+        spread = wide.new_zeros(batch, len(masks) * units).index_copy_(1, self._heads.places, wide.t())
         return self._tail(_AllSamples(masks), spread.view(-1, units)).unflatten(0, (batch, len(masks)))
 
     def _versions(self) -> tuple[int, ...]:
@@ -126,23 +124,19 @@ class DenseHead:
         layers = (self._first,) if self._end is None else (self._first, self._end.last)
         return tuple(parameter._version for layer in layers for parameter in layer.parameters())
 
-    def _stacked(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Stack:
-        """Filled row by row: the masked weights are the largest thing in memory, and must not be there twice."""
-        units, weight, bias = self._first.out_features, self._first.weight.detach(), self._first.bias
-        units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
-        places = torch.cat([index + sample * units for sample, index in enumerate(units_of)])
+    def _made(self, live: Tensor, masks: Sequence[SampleMasks], made_of: tuple[int, ...]) -> _Heads:
+        weight, units, keep = self._first.weight, self._first.out_features, 1 - self._entry.p
         device = weight.device.type
         lower = torch.is_autocast_enabled(device) and weight.dtype != torch.float64  # which autocast leaves alone
         dtype = torch.get_autocast_dtype(device) if lower else weight.dtype
-        rows = torch.empty(len(places), weight.shape[1], dtype=dtype, device=weight.device)
-        start = 0
-        for index, sample_masks in zip(units_of, masks, strict=True):
-            keep = sample_masks.keep(self._entry.ordinal, live.shape, 1 - self._entry.p).flatten()
-            rows[start : start + len(index)] = weight[index] * keep.to(weight.dtype).div_(1 - self._entry.p)
-            start += len(index)
-        biases = None if bias is None else bias.detach()[places % units].to(dtype)[:, None]
-        ends = [] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype)
-        return _Stack(made_of, rows, biases, places, ends)
+        units_of = [self._live_units(sample_masks, len(live)) for sample_masks in masks]
+        kept = [sample_masks.keep(self._entry.ordinal, live.shape, keep).flatten() for sample_masks in masks]
+        return _Heads(
+            made_of=made_of,
+            firsts=first_layers(self._first, kept, units_of, keep, dtype),
+            places=torch.cat([index + sample * units for sample, index in enumerate(units_of)]),
+            ends=[] if self._end is None else self._ends(self._end, units_of, masks, len(live), dtype),
+        )
 
     def _ends(
         self, end: "_End", units_of: Sequence[Tensor], masks: Sequence[SampleMasks], batch: int, dtype: torch.dtype
@@ -156,11 +150,14 @@ class DenseHead:
         return [torch.block_diag(*own[start : start + together]) for start in range(0, len(own), together)]
 
     def _live_units(self, masks: SampleMasks, batch: int) -> Int[Tensor, " live"]:
+        """Those that the second mask keeps, and as many that it drops as make them even."""
         units = self._first.out_features
         parameters = (parameter for layer in self._layers for parameter in layer.parameters())
         if self._live is None or not all(bool(p.isfinite().all()) for p in parameters):  # a NaN must be seen
             return torch.arange(units, device=self._first.weight.device)
-        return masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten().nonzero().flatten()
+        kept = masks.keep(self._live.ordinal, (batch, units), 1 - self._live.p).flatten()
+        even = -(-int(kept.sum()) // EVEN_UNITS) * EVEN_UNITS
+        return kept.byte().argsort(descending=True, stable=True)[:even].sort().values
 
 
 class _End(NamedTuple):
@@ -168,26 +165,6 @@ class _End(NamedTuple):
 
     activations: list[Callable[[Tensor], Tensor]]
     last: nn.Linear
-
-
-def _product(rows: Tensor, images: Tensor, biases: Tensor | None) -> Tensor:
-    """rows [R, in] times images [B, in], plus biases [R, 1]: [R, B]. With the images along this side each is rounded alike."""
-    images = images.to(rows.dtype)
-    onednn = rows.device.type == "cpu" and rows.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    onednn = onednn and len(rows) > 0  # no unit may be live, if there are few
-    product = _as_convolution(rows, images) if onednn else rows @ images.t()
-    return product if biases is None else product.add_(biases)
-
-
-def _as_convolution(rows: Tensor, images: Tensor) -> Tensor:
-    """rows [R, in] times images [B, in]: [R, B], as a convolution with a 1x1 kernel over an image of R x 1 pixels.
-
-    torch gives convolutions in fp32 to oneDNN, products to its BLAS, which is up to half as slow again on processors that are not
-    its maker's (130 against 200 GFLOP/s on two cores of an AMD EPYC).
-    """
-    pixels = rows[None, :, None, :].permute(0, 3, 1, 2)  # channels last, as the rows lie in memory
-    kernels = images[:, None, None, :].permute(0, 3, 1, 2)
-    return F.conv2d(pixels, kernels).permute(0, 2, 3, 1).reshape(len(rows), len(images))
 
 
 class _AllSamples:
@@ -215,9 +192,11 @@ def dense_head(cut: Split, samples: int) -> Split | DenseHead:
     if not all(node.target is dropout or _acts_on_units(cut.suffix, node) for node in rest):
         return cut
     live = _live_site(cut.suffix, rest)
-    if samples * first.weight.nbytes * (1 if live is None else 1 - live.p) > STACK_BYTES:
+    entry = _site(chain[0])
+    read = min(entry.p, 1 - entry.p) * (1 if live is None else 1 - live.p)  # of a sample's weights
+    if samples * first.weight.nbytes * read > HEADS_BYTES:
         return cut
-    return DenseHead(cut, first, _site(chain[0]), live, rest)
+    return DenseHead(cut, first, entry, live, rest)
 
 
 def _chain(suffix: fx.GraphModule) -> list[fx.Node]:

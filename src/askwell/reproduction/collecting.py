@@ -1,4 +1,7 @@
-"""From campaigns to committed results: curve.csv, queries.csv and run.json of an experiment, each replaced whole."""
+"""From campaigns to committed results: curve.csv, queries.csv and run.json of an experiment, each replaced whole.
+
+Campaigns that the committed results hold more of than the directories do are kept from there.
+"""
 
 import json
 import platform
@@ -9,6 +12,7 @@ from typing import Any
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, read_campaign_settings
 from askwell.report.curves import CurvePoint, read_curve, read_queries, write_curve, write_queries
 from askwell.reproduction.aleatoric import SHARES_FILE, read_shares, write_shares
+from askwell.reproduction.committed import Campaigns, committed_points, committed_run, longer_of, merged, union
 from askwell.reproduction.plans import Case, Plan
 from askwell.reproduction.second_evaluation import second_curve_file
 from askwell.store.files import replace_file
@@ -21,14 +25,14 @@ PROCESSORS = Path("/proc/cpuinfo")
 def collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
     """Write what the campaigns of a case have so far into its results, of each evaluation; returns what was not done, as sentences.
 
-    A result that holds more rounds than the campaigns do is kept: whoever runs an experiment for a while loses no committed result.
+    Of each campaign the longer one of what is committed and what is found is kept, and a result with other settings that holds more
+    rounds as a whole: whoever runs an experiment for a while loses no committed result.
     """
     campaigns = _campaigns(plan, plan.runs(out) / case.name)
     own, *others = plan.extra.evaluations
-    said = _write(plan, case, own, campaigns, "curve.csv", plan.runs(out), results / plan.results(case))
+    said = _write(plan, case, own, campaigns, "curve.csv", plan.runs(out), results)
     for other in others:
-        file = second_curve_file(Path(), other).name
-        said += _write(plan, case, other, campaigns, file, plan.runs(out), results / plan.results(case, other))
+        said += _write(plan, case, other, campaigns, second_curve_file(Path(), other).name, plan.runs(out), results)
     return said
 
 
@@ -45,28 +49,54 @@ def _write(
     plan: Plan, case: Case, evaluation: str, campaigns: Sequence[Path], file: str, runs: Path, results: Path
 ) -> list[str]:
     measured = [path for path in campaigns if (path / file).exists()]
-    points = [point for path in measured for point in read_curve(path / file)]
-    if not points:
+    found = [point for path in measured for point in read_curve(path / file)]
+    if not found:
         return []
-    if (results / "curve.csv").exists() and len(read_curve(results / "curve.csv")) > len(points):
-        return [f"kept {results}, which holds more rounds than the campaigns in {runs}."]
-    results.mkdir(parents=True, exist_ok=True)
-    write_curve(results / "curve.csv", points)
+    before = committed_points(plan, case, evaluation, results)
+    place = results / plan.results(case, None if evaluation == plan.settings.evaluation else evaluation)
+    if not before and (place / "curve.csv").exists() and len(read_curve(place / "curve.csv")) > len(found):
+        return [f"kept {place}, which has other settings and holds more rounds than the campaigns in {runs}."]
+    keep = longer_of(before, found)
+    points = merged(before, found, keep, plan.strategies())
+    place.mkdir(parents=True, exist_ok=True)
+    about = _run(plan, case, evaluation, measured, points, runs)
+    if keep and (known := committed_run(place)) is not None:
+        about = _with_known(about, known)
     if evaluation == plan.settings.evaluation:
-        _write_queries(results / "queries.csv", measured)
+        _write_queries(place / "queries.csv", measured, keep, plan.strategies())
         if case.corruption is not None:
-            shared = [path / SHARES_FILE for path in measured if (path / SHARES_FILE).exists()]
-            write_shares(results / SHARES_FILE, [row for path in shared for row in read_shares(path)])
-    text = json.dumps(_run(plan, case, evaluation, measured, points, runs), indent=1) + "\n"
-    replace_file(results / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
+            _write_shares(place / SHARES_FILE, measured, keep, plan.strategies())
+    write_curve(place / "curve.csv", points)
+    text = json.dumps(about, indent=1) + "\n"
+    replace_file(place / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
     return []
 
 
-def _write_queries(file: Path, campaigns: Iterable[Path]) -> None:
+def _write_queries(file: Path, campaigns: Iterable[Path], keep: Campaigns, order: Sequence[str]) -> None:
     rows = [row for path in campaigns if (path / "queries.csv").exists() for row in read_queries(path / "queries.csv")]
-    write_queries(file, rows)
+    before = read_queries(file) if file.exists() else []
+    write_queries(file, merged(before, rows, keep, order))
     if file.stat().st_size > QUERIES_AT_MOST:
         file.unlink()
+
+
+def _write_shares(file: Path, campaigns: Iterable[Path], keep: Campaigns, order: Sequence[str]) -> None:
+    rows = [row for path in campaigns if (path / SHARES_FILE).exists() for row in read_shares(path / SHARES_FILE)]
+    write_shares(file, merged(read_shares(file) if file.exists() else [], rows, keep, order))
+
+
+def _with_known(about: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """With the commits, versions and machines of the campaigns that were kept."""
+    hardware = {
+        **about["hardware"],
+        "campaigns": _distinct([*known["hardware"]["campaigns"], *about["hardware"]["campaigns"]]),
+    }
+    return {
+        **about,
+        "commits": union(known["commits"], about["commits"]),
+        "versions": _distinct([*known["versions"], *about["versions"]]),
+        "hardware": hardware,
+    }
 
 
 def _run(

@@ -1,14 +1,16 @@
 """Run plans: their campaigns, the arms beside them, the second evaluations, and the collecting of results in between."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from askwell.campaign.experiment import Standing, check_experiment, run_experiment
+from askwell.campaign.experiment import check_experiment, run_experiment
+from askwell.campaign.tasks import Standing
 from askwell.reproduction.aleatoric import run_corrupted
 from askwell.reproduction.checkout import commit
 from askwell.reproduction.collecting import COMMITS, collect
+from askwell.reproduction.committed import Campaigns, known_campaigns
 from askwell.reproduction.jobs import Job, run_jobs
 from askwell.reproduction.mbr_running import run_arm
 from askwell.reproduction.plans import Case, Plan
@@ -57,7 +59,7 @@ def reproduce(
             _note_commit(plan.runs(places.out))
             gather()
             try:
-                _run_case(plan, case, places.out, workers, notify, gather)
+                _run_case(plan, case, places, workers, notify, gather)
             finally:
                 gather()
     return list(said)
@@ -67,34 +69,45 @@ def _shares(other: Plan, plan: Plan, places: Places) -> bool:
     return other.runs(places.out) == plan.runs(places.out)
 
 
-def _run_case(plan: Plan, case: Case, out: Path, workers: int, notify: Notify, gather: Callable[[], None]) -> None:
-    """Networks, arms on a graph, second evaluations; whatever is done already is passed over."""
-    directory, name = plan.runs(out) / case.name, f"{plan.name} {case.name}".strip()
+def _run_case(plan: Plan, case: Case, places: Places, workers: int, notify: Notify, gather: Callable[[], None]) -> None:
+    """Networks, campaigns on noisy pools, arms on a graph, second evaluations; what is done, or committed already, is passed over.
+
+    Second evaluations need weights, which are not committed: those of campaigns that are finished come first.
+    """
+    directory, name = plan.runs(places.out) / case.name, f"{plan.name} {case.name}".strip()
+    known = known_campaigns(plan, case, places.results)
+
+    def run_all(what: str, jobs: list[Job]) -> None:
+        if not jobs:
+            return
+        done = itertools.count(1)
+        notify(Headway(name, what, 0, len(jobs)))
+
+        def finished(_: Job) -> None:
+            notify(Headway(name, what, next(done), len(jobs)))
+            gather()
+
+        run_jobs(jobs, workers, finished)
+
     if plan.extra.networks and case.corruption is None:
 
         def tell(done: int, total: int) -> None:
             notify(Headway(name, "rounds", done, total))
 
-        _run_campaigns(case, directory, workers, tell, gather)
-    for what, jobs in (
-        ("campaigns on a noisy pool", _noisy_jobs(plan, case, directory)),
-        ("campaigns on a graph", _graph_jobs(plan, case, directory)),
-        ("second evaluations", _evaluation_jobs(plan, case, directory)),
-    ):
-        if not jobs:
-            continue
-        done = itertools.count(1)
-        notify(Headway(name, what, 0, len(jobs)))
-
-        def finished(_: Job, what: str = what, done: Iterator[int] = done, total: int = len(jobs)) -> None:
-            notify(Headway(name, what, next(done), total))
-            gather()
-
-        run_jobs(jobs, workers, finished)
+        run_all("second evaluations of what is there", _evaluation_jobs(plan, case, directory, known, there=True))
+        _run_campaigns(case, directory, workers, tell, gather, known)
+    run_all("campaigns on a noisy pool", _noisy_jobs(plan, case, directory, known))
+    run_all("campaigns on a graph", _graph_jobs(plan, case, directory, known))
+    run_all("second evaluations", _evaluation_jobs(plan, case, directory, known))
 
 
 def _run_campaigns(
-    case: Case, directory: Path, workers: int, tell: Callable[[int, int], None], gather: Callable[[], None]
+    case: Case,
+    directory: Path,
+    workers: int,
+    tell: Callable[[int, int], None],
+    gather: Callable[[], None],
+    known: Campaigns,
 ) -> None:
     """The loop's own experiment; results are gathered whenever another campaign has come to its end."""
     settings = case.settings
@@ -111,47 +124,56 @@ def _run_campaigns(
             finished = now
             gather()
 
-    workers = min(workers, settings.seeds * len(settings.strategy))
-    run_experiment(settings, directory, workers=workers, threads=1, notify=heard)
+    wanted = {(strategy, seed) for strategy in settings.strategy for seed in range(settings.seeds)} - known
+    if wanted:
+        workers = min(workers, len(wanted))
+        run_experiment(settings, directory, workers=workers, threads=1, notify=heard, leave_out=known)
 
 
 def _finished(case: Case, directory: Path) -> int:
     """How many of the campaigns have all their rounds."""
-    lines = case.settings.rounds + 2  # a header and round 0
-    curves = [file for name in case.settings.strategy for file in (directory / name).glob("seed-*/curve.csv")]
-    return sum(file.read_bytes().count(b"\n") >= lines for file in curves)
+    campaigns = [place for name in case.settings.strategy for place in (directory / name).glob("seed-*")]
+    return sum(_is_finished(case, place) for place in campaigns)
 
 
-def _noisy_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+def _is_finished(case: Case, campaign: Path) -> bool:
+    """Whether its curve, which is replaced whole, has all rounds: a header, round 0 and those that follow."""
+    curve = campaign / "curve.csv"
+    return curve.exists() and curve.read_bytes().count(b"\n") >= case.settings.rounds + 2
+
+
+def _noisy_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> list[Job]:
     if case.corruption is None:
         return []
     handed_over = case.settings.model_copy(update={"dataset": None})  # these campaigns are handed their images
     check_experiment(handed_over, directory, resume=True)
     return [
         Job(run_corrupted, (place, case.settings, strategy, seed, case.corruption, plan.extra.share))
-        for strategy, seed, place in _places(plan.strategies(), case.settings.seeds, directory)
+        for strategy, seed, place in _places(plan.strategies(), case.settings.seeds, directory, known)
     ]
 
 
-def _graph_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+def _graph_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> list[Job]:
     return [
         Job(run_arm, (place, case.settings, arm, seed, plan.extra.mbr_nodes))
-        for arm, seed, place in _places(plan.extra.mbr, case.settings.seeds, directory)
+        for arm, seed, place in _places(plan.extra.mbr, case.settings.seeds, directory, known)
     ]
 
 
-def _evaluation_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
-    """Of the plan's campaigns on a named data set; those on a noisy pool have one evaluation."""
+def _evaluation_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns, *, there: bool = False) -> list[Job]:
+    """Of the plan's campaigns on a named data set, or of those that are finished; those on a noisy pool have one evaluation."""
     return [
         Job(evaluate_again, (place, evaluation, plan.extra.second_every))
         for evaluation in plan.extra.evaluations[1:]
-        for _, _, place in _places(plan.strategies(), case.settings.seeds, directory)
+        for _, _, place in _places(plan.strategies(), case.settings.seeds, directory, known)
+        if not there or _is_finished(case, place)
     ]
 
 
-def _places(names: Sequence[str], seeds: int, directory: Path) -> list[tuple[str, int, Path]]:
-    """Name, seed and directory of each campaign, seed by seed."""
-    return [(name, seed, directory / name / f"seed-{seed}") for seed in range(seeds) for name in names]
+def _places(names: Sequence[str], seeds: int, directory: Path, known: Campaigns) -> list[tuple[str, int, Path]]:
+    """Name, seed and directory of each campaign but the known ones, seed by seed."""
+    every = [(name, seed, directory / name / f"seed-{seed}") for seed in range(seeds) for name in names]
+    return [(name, seed, place) for name, seed, place in every if (name, seed) not in known]
 
 
 def _note_commit(runs: Path) -> None:

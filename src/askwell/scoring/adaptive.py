@@ -93,19 +93,28 @@ def score_adaptively(
         return torch.empty_like(found).index_copy_(0, order, found)
 
     everything, T = torch.arange(len(positions)), posterior.samples
-    fewest = max(FEWEST, 10 * k)
-    if len(positions) <= fewest or T <= FIRST_SAMPLES:
+    if len(positions) <= max(FEWEST, 10 * k) or T <= FIRST_SAMPLES:
         return _readable(everything, scores(posterior, everything), T, T)
     rough = scores(posterior.first(FIRST_SAMPLES, precision=first_precision), everything)
+    return _readable(*settle(rough, partial(scores, posterior), k), T, FIRST_SAMPLES)
+
+
+def settle(
+    rough: Float[Tensor, " N"], score_fully: Callable[[Tensor], Tensor], k: int
+) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+    """Which entries must be scored fully to know the k best, best rough score first, and their full scores [n]; NaN as in rough.
+
+    ``score_fully`` turns entries [m] into their full scores [m]. Entries whose rough score is NaN are left out.
+    """
     order = rough.nan_to_num(-math.inf).argsort(descending=True, stable=True)[: int((~rough.isnan()).sum())]
-    full, wanted = rough.new_empty(0), fewest
+    full, wanted = rough.new_empty(0), max(FEWEST, 10 * k)
     while len(full) < len(order):
-        full = torch.cat([full, scores(posterior, order[len(full) : wanted])])
+        full = torch.cat([full, score_fully(order[len(full) : wanted])])
         reachable = count_reachable(rough[order], full, k)
         if reachable == 0:
             break
         wanted = max(len(full) + reachable, math.ceil(STEP * len(full)))
-    return _readable(order[: len(full)], full, T, FIRST_SAMPLES)
+    return order[: len(full)], full
 
 
 def count_reachable(rough: Float[Tensor, " N"], full: Float[Tensor, " n"], k: int) -> int:

@@ -12,7 +12,7 @@ from askwell.pool.images import Pool, as_float
 from askwell.pool.reading import SetAside, read_ahead
 from askwell.probability import LogProbs, Scores, log_mean_exp
 
-MEMORY_BYTES = 32 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
+MEMORY_BYTES = 48 * 2**20  # for one chunk: images, log_probs and the float64 work of an acquisition function
 BYTES_PER_LOG_PROB = 2 * 4 + 4 * 8  # log_probs in fp32, in blocks and together, and four float64 tensors of their shape
 EVEN = 64  # posteriors pad to this many images, so a chunk is a multiple of it
 BYTES_PER_PIXEL = 1 + 4  # as stored, and as the network takes it

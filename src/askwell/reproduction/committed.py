@@ -1,0 +1,75 @@
+"""What committed results hold already: campaigns whose directories are on another machine, or gone, need not be run again."""
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from askwell.report.curves import CurvePoint, QueryRow, read_curve
+from askwell.reproduction.aleatoric import NoisyShare
+from askwell.reproduction.plans import Case, Plan
+
+Campaigns = frozenset[tuple[str, int]]  # strategy and seed
+MAY_DIFFER = (
+    "strategy",
+    "seeds",
+    "rounds",
+)  # settings that say how many campaigns there are and how long, not what they are
+
+
+Row = TypeVar("Row", CurvePoint, QueryRow, NoisyShare)
+
+
+def committed_points(plan: Plan, case: Case, evaluation: str, results: Path) -> list[CurvePoint]:
+    """The curve that is there of the same experiment; nothing where there is none or it was run with other settings."""
+    directory = results / plan.results(case, None if evaluation == plan.settings.evaluation else evaluation)
+    run = committed_run(directory)
+    if run is None or _what_it_is(run["settings"]) != _what_it_is(
+        case.settings.model_dump(mode="json", exclude_none=True)
+    ):
+        return []
+    return read_curve(directory / "curve.csv")
+
+
+def committed_run(directory: Path) -> dict[str, Any] | None:
+    """The run.json of a result, or None where there is no result."""
+    if not (directory / "curve.csv").exists() or not (directory / "run.json").exists():
+        return None
+    return json.loads((directory / "run.json").read_text(encoding="utf-8"))
+
+
+def known_campaigns(plan: Plan, case: Case, results: Path) -> Campaigns:
+    """Those with all their rounds in the committed results, and the last one in those of every other evaluation."""
+    own, *others = (
+        {(point.strategy, point.seed, point.round) for point in committed_points(plan, case, evaluation, results)}
+        for evaluation in plan.extra.evaluations
+    )
+    last = plan.settings.rounds
+    rounds = Counter((strategy, seed) for strategy, seed, number in own if number <= last)
+    return frozenset(
+        name for name, count in rounds.items() if count == last + 1 and all((*name, last) in other for other in others)
+    )
+
+
+def longer_of(committed: Sequence[CurvePoint], found: Sequence[CurvePoint]) -> Campaigns:
+    """The campaigns of which the committed curve holds more rounds than the one that was found."""
+    there, here = (Counter((point.strategy, point.seed) for point in points) for points in (committed, found))
+    return frozenset(name for name, rounds in there.items() if rounds > here[name])
+
+
+def merged(committed: Iterable[Row], found: Iterable[Row], keep: Campaigns, order: Sequence[str]) -> list[Row]:
+    """Rows of the campaigns to ``keep`` from what is committed, of the others from what was found, by strategy and seed."""
+    rows = [row for row in committed if (row.strategy, row.seed) in keep]
+    rows += [row for row in found if (row.strategy, row.seed) not in keep]
+    names = list(dict.fromkeys([*order, *(row.strategy for row in rows)]))
+    return sorted(rows, key=lambda row: (names.index(row.strategy), row.seed))
+
+
+def union(*lists: Iterable[Hashable]) -> list[Any]:
+    """Every entry once, in the order of their first appearance."""
+    return list(dict.fromkeys(entry for each in lists for entry in each))
+
+
+def _what_it_is(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in MAY_DIFFER}
