@@ -34,6 +34,17 @@ def askwell_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def imagenet_weights() -> Path:
+    """The directory of the real pre-trained weights, or a skip."""
+    named = os.environ.get("ASKWELL_WEIGHTS") or os.environ.get("ASKWELL_DATA", "") + "/../weights"
+    if not list(Path(named).glob("squeezenet1_1-*.safetensors")):
+        pytest.skip(
+            "the environment variable ASKWELL_WEIGHTS, which names the directory of pre-trained weights, is unset"
+        )
+    return Path(named)
+
+
+@pytest.fixture(scope="session")
 def plain_error() -> Iterator[Callable[[str], str]]:
     """Runs statements as users do, without the shape checks that pytest installs; returns "ErrorName: message"."""
     arguments = [sys.executable, "-c", PLAIN_INTERPRETER]

@@ -12,6 +12,7 @@ import askwell
 from askwell.campaign.settings import ExperimentSettings, check_settings
 from askwell.campaign.strategies import STRATEGIES
 from askwell.learning.recipe import Recipe, WeightDecay
+from askwell.models.backbone_settings import Backbone
 from askwell.models.catalogue import MODELS
 from askwell.pool.catalogue import DATASETS
 from docs_help import COMMANDS, DOCUMENT, document
@@ -24,9 +25,22 @@ CODE = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 def test_every_name_is_documented():
     names = [*STRATEGIES, *MODELS, *DATASETS, *COMMANDS, *askwell.__all__]
-    settings = [*ExperimentSettings.model_fields, *Recipe.model_fields, *WeightDecay.model_fields]
+    settings = [
+        *ExperimentSettings.model_fields,
+        *Recipe.model_fields,
+        *WeightDecay.model_fields,
+        *Backbone.model_fields,
+    ]
     sources = PAGES + "".join(
-        filter(None, (Recipe.__doc__, WeightDecay.__doc__, *(kind.__doc__ for kind in ExperimentSettings.__mro__)))
+        filter(
+            None,
+            (
+                Recipe.__doc__,
+                WeightDecay.__doc__,
+                Backbone.__doc__,
+                *(kind.__doc__ for kind in ExperimentSettings.__mro__),
+            ),
+        )
     )
     assert [name for name in names if not re.search(rf"\b{name}\b", PAGES)] == []
     assert [name for name in settings if not re.search(rf"\b{name}\b", sources)] == []

@@ -6,7 +6,8 @@ AskwellError
 │   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
 │   ├── SettingsError       a setting that is unknown or out of range
 │   ├── CampaignExistsError a directory already holds a campaign
-│   └── DatasetNotFoundError  the files of a named data set are nowhere to be found
+│   ├── DatasetNotFoundError  the files of a named data set are nowhere to be found
+│   └── WeightsNotFoundError  a pre-trained network's weights are nowhere to be found
 ├── NotStochasticError      MC dropout was asked of a network without dropout
 ├── NonFiniteError          a network's output or a score is NaN or infinite
 ├── DatasetCorruptError     files do not match their published checksum
@@ -65,6 +66,10 @@ class CampaignExistsError(UsageError):
 
 class DatasetNotFoundError(UsageError):
     """The files of a named data set are not on this machine and could not be fetched."""
+
+
+class WeightsNotFoundError(UsageError):
+    """The weights of a pre-trained network are not on this machine and could not be fetched."""
 
 
 class NotStochasticError(AskwellError):

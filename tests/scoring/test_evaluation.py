@@ -130,7 +130,10 @@ def test_details_as_json():
     predictive = torch.tensor([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]], dtype=torch.float64).log()
     found = details(predictive, torch.tensor([0, 1, 1]), ["a", "a", "b"])
     told = json.loads(json.dumps(found.as_json(), allow_nan=False))
-    assert list(told) == ["items", "groups", "accuracy_se", "confusion", "calibration"]
+    plain = ["items", "groups", "accuracy_se", "confusion", "calibration"]
+    assert list(told) == [*plain, "balanced_accuracy", "two_classes", "collapsed"]
+    assert told["two_classes"] == {"prevalence": 2 / 3, "average_precision": 1.0, "sensitivity": 1.0}
+    assert (told["balanced_accuracy"], told["collapsed"]) == (0.75, None)
     assert (told["items"], told["groups"]) == (3, 2)
     assert told["confusion"] == [[0, 0, 1], [1, 0, 1], [1, 1, 1]]
     assert told["accuracy_se"] == found.accuracy_se

@@ -26,6 +26,7 @@ from askwell.campaign.workspace import Notify, Stage, Workspace
 from askwell.errors import AskwellError, CampaignExistsError, CampaignStateError, SettingsError
 from askwell.learning.precision import resolve_device, resolve_precision
 from askwell.learning.recipe import Recipe
+from askwell.models.weights import resolved_weights
 from askwell.pool.folder_plan import PlannedItem
 from askwell.pool.images import LabelledImages, Pool, as_labelled, as_pool
 from askwell.pool.oracle import Oracle
@@ -237,9 +238,11 @@ class Campaign:
 
 
 def resolved(recipe: Recipe) -> Recipe:
-    """The recipe with "auto" replaced by what this machine has."""
+    """The recipe with "auto" replaced by what this machine has, and a backbone's weights by their file and its sha256."""
     device = resolve_device(recipe.device)
-    return recipe.model_copy(update={"device": device, "precision": resolve_precision(recipe.precision, device)})
+    backbone = None if recipe.backbone is None else resolved_weights(recipe.backbone)
+    precision = resolve_precision(recipe.precision, device)
+    return recipe.model_copy(update={"device": device, "precision": precision, "backbone": backbone})
 
 
 def _workspace(

@@ -14,9 +14,11 @@ from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, identity,
 from askwell.campaign.strategies import strategy_named
 from askwell.campaign.workspace import Workspace
 from askwell.errors import CampaignStateError, SettingsError
+from askwell.learning.features import views_of
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model, parameter_groups
+from askwell.models.backbone import cached_shape, trunk_network
 from askwell.pool.images import LabelledImages, Pool
 from askwell.pool.reading import HashedPool
 from askwell.pool.splits import grouped_split, uniform_split
@@ -28,11 +30,14 @@ FINGERPRINTED_IMAGES = 16
 
 def check_network(settings: CampaignSettings) -> None:
     """Build the recipe's network once, and raise what would only be found after the first fit: layers that weight decay names and the
-    network lacks, or no dropout where the strategy or the evaluation samples it.
+    network lacks, weights of another network, or no dropout where the strategy or the evaluation samples it.
     """
-    recipe = settings.recipe
+    recipe, shape = settings.recipe, settings.image_shape
     with seeded(0, torch.device("cpu")):
-        model = new_model(recipe, settings.image_shape, len(settings.classes))
+        if recipe.frozen and recipe.backbone is not None:
+            trunk_network(recipe.backbone, shape)
+            shape = cached_shape(recipe.backbone, views_of(recipe))
+        model = new_model(recipe, shape, len(settings.classes))
     parameter_groups(model, recipe.weight_decay, labelled=settings.initial)
     if "mc_dropout" in (settings.evaluation, strategy_named(settings.strategy).posterior):
         with warnings.catch_warnings():  # full passes are said when they are taken
@@ -125,6 +130,8 @@ def same_recipe(stored: Recipe, given: Recipe | None, directory: Path) -> Recipe
             )
         return stored
     same = given.model_copy(update={"device": stored.device, "precision": stored.precision})
+    if given.backbone is not None and stored.backbone is not None and given.backbone.agrees_with(stored.backbone):
+        same = same.model_copy(update={"backbone": stored.backbone})
     if same.model_dump(mode="json") != stored.model_dump(mode="json"):
         raise CampaignStateError(
             f"expected the recipe that the campaign in {directory} was created with, found another; see its {SETTINGS_FILE}."

@@ -11,6 +11,7 @@ import torch
 
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.errors import CampaignStateError, SettingsError
+from askwell.models.backbone import backbone_side
 from askwell.pool.catalogue import DATASETS
 from askwell.pool.datasets import Dataset, load_dataset
 from askwell.pool.decoding import ImageForm
@@ -91,10 +92,13 @@ def prepared(
         if not (out / ITEMS_FILE).exists():
             write_items(out, read_items(begun))
         return settings.model_copy(update={"images": stored}), ()
-    plan = plan_folder(settings.images, progress=progress)
+    images, backbone = settings.images, settings.recipe.backbone
+    if images.size is None and backbone is not None:
+        images = images.model_copy(update={"size": backbone_side(backbone)})
+    plan = plan_folder(images, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     write_items(out, plan.items)
-    return settings.model_copy(update={"images": frozen(settings.images, plan)}), plan.notes
+    return settings.model_copy(update={"images": frozen(images, plan)}), plan.notes
 
 
 def known_content(directory: Path) -> dict[str, str]:
@@ -121,8 +125,16 @@ def dataset_of(settings: CampaignSettings | ExperimentSettings, directory: Path)
         return frozen_dataset(settings.images, directory)
     if settings.dataset is None:
         return None
-    data = load_dataset(settings.dataset, image_size=settings.image_size)
+    data = load_dataset(settings.dataset, image_size=_image_size(settings, settings.dataset))
     return data if settings.keep_classes is None else keep_classes(data, settings.keep_classes)
+
+
+def _image_size(settings: CampaignSettings | ExperimentSettings, dataset: str) -> int | None:
+    """The side that image files are decoded to: as asked for, or as a backbone wants it, or (None) the data set's own."""
+    backbone = settings.recipe.backbone
+    if settings.image_size is not None or backbone is None or not DATASETS[dataset].resizable:
+        return settings.image_size
+    return backbone_side(backbone)
 
 
 def first_campaign(out: Path) -> Path | None:

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import torch
 
-from askwell.campaign.data import moved
+from askwell.campaign.campaign import resolved
+from askwell.campaign.data import dataset_of, moved
+from askwell.campaign.inputs import experiment_features
 from askwell.campaign.lockstep import begun_in_lockstep, run_in_lockstep, runs_in_lockstep
-from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings, read_campaign_settings
+from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.campaign.tasks import (
     CampaignTask,
     Standing,
@@ -96,6 +98,7 @@ def run_experiment(
     Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of them,
     resumable.
     """
+    _prepare_features(settings, out, notify)
     tasks = [task for task in campaign_tasks(settings, out) if (task.strategy, task.seed) not in leave_out]
     together = runs_in_lockstep(tasks, lockstep)
     new = threads or max(1, processors() // (1 if together else workers))
@@ -106,6 +109,20 @@ def run_experiment(
         _run_here(budget, notify)
     else:
         _run_in_workers(budget, workers, notify)
+
+
+def _prepare_features(settings: ExperimentSettings, out: Path, notify: Callable[[Standing], None]) -> None:
+    """Before the first campaign, so that none computes what another computes too."""
+    if not settings.recipe.frozen:
+        return
+    data, tasks = dataset_of(settings, out), campaign_tasks(settings, out)
+    assert data is not None, "an experiment names a data set or a folder"
+    total = len(tasks) * (settings.rounds + 1)
+
+    def tell(doing: str, done: int, of: int) -> None:
+        notify(Standing(rounds_committed(tasks), total, f"{doing} {done / of:4.0%}"))
+
+    experiment_features(out, resolved(settings.recipe), data, tell)
 
 
 def processors() -> int:
@@ -121,7 +138,7 @@ def _check_same(directory: Path, settings: ExperimentSettings, threads: int | No
     if (settings.images is None) != (stored.images is None):
         different.append("source of images")
     for name, value in wanted["recipe"].items():
-        resolved_here = name in {"device", "precision"} and value == "auto"
+        resolved_here = (name in {"device", "precision"} and value == "auto") or _same_backbone(name, settings, stored)
         if value != found["recipe"][name] and not resolved_here:
             different.append(f"recipe.{name}")
     if threads is not None and threads != stored.made_with.threads:
@@ -136,6 +153,11 @@ def _check_same(directory: Path, settings: ExperimentSettings, threads: int | No
             f"expected the settings that the campaign in {directory} was begun with, found another {', '.join(different)}; "
             "resume with the same settings, or choose another --out."
         )
+
+
+def _same_backbone(name: str, settings: ExperimentSettings, stored: CampaignSettings) -> bool:
+    wanted, found = settings.recipe.backbone, stored.recipe.backbone
+    return name == "backbone" and wanted is not None and found is not None and wanted.agrees_with(found)
 
 
 def _run_here(budget: Mapping[CampaignTask, int], notify: Callable[[Standing], None]) -> None:

@@ -9,6 +9,7 @@ have others to fit at the same time.
 from functools import partial
 
 from askwell.campaign.fitting import Rounds, drive, fit_each, fit_in_lockstep
+from askwell.campaign.inputs import network_inputs
 from askwell.campaign.steps import answers_of, choose_initial, choose_next, fit_of_round, measured
 from askwell.campaign.tables import write_tables
 from askwell.campaign.workspace import Notify, Workspace
@@ -32,6 +33,7 @@ def rounds_of(workspace: Workspace, oracle: Oracle, rounds: int, notify: Notify)
     """
     store = workspace.store
     write_tables(workspace)
+    workspace = network_inputs(workspace, notify)
     while (round_number := store.rounds_done()) <= rounds:
         if not store.has_query(round_number):
             if round_number == 0:

@@ -23,6 +23,7 @@ from askwell.pool.folder_settings import FolderSettings
 SETTINGS_FILE = "campaign.toml"
 DEFAULT_DATASET = "digits"
 ADAPTIVE = "adaptive"
+LATER = {"loss": "cross_entropy", "class_weights": "none"}  # of recipes, and what all did before there was a choice
 OWN = {"strategy": True, "seed": True, "lockstep": {"place"}}  # what the campaigns of an experiment never share
 ADAPTIVE_SAMPLES = 100  # T of the items that are compared, and of the evaluation
 
@@ -155,6 +156,11 @@ class CampaignSettings(LoopSettings):
     @model_validator(mode="after")
     def _samples_for_the_strategy(self) -> "CampaignSettings":
         self._refuse_adaptive([self.strategy])
+        if self.recipe.augmentation == "positive_flips" and len(self.classes) != 2:
+            raise ValueError(f"positive_flips needs 2 classes, the second of them positive; found {len(self.classes)}")
+        weights = self.recipe.class_weights
+        if not isinstance(weights, str) and len(weights) != len(self.classes):
+            raise ValueError(f"expected a class weight for each of {len(self.classes)} classes, found {len(weights)}")
         return self
 
 
@@ -278,7 +284,7 @@ def identity(settings: CampaignSettings) -> str:
             "memory_mb": True,
             "images": True,
             "rough_precision": True,
-            "recipe": {"device", "precision"},
+            "recipe": {"device": True, "precision": True, "backbone": {"weights"}},
         },
     )
     return json.dumps(values, sort_keys=True)
@@ -290,10 +296,10 @@ def same_identity(stored: str, found: str) -> bool:
 
 
 def _said(values: object) -> object:
-    """Without settings that are null, at any depth."""
+    """Without settings that are null, at any depth, and without what older campaigns could not say and did."""
     if not isinstance(values, dict):
         return values
-    return {name: _said(value) for name, value in values.items() if value is not None}
+    return {name: _said(value) for name, value in values.items() if value is not None and LATER.get(name) != value}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

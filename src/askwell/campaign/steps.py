@@ -266,7 +266,7 @@ def load_round(workspace: Workspace, round_number: int) -> nn.Module:
         )
     device = torch.device(settings.recipe.device)
     with seeded(0, device):  # the fresh weights are overwritten; the caller's random state is left alone
-        model = new_model(settings.recipe, settings.image_shape, len(settings.classes))
+        model = new_model(settings.recipe, workspace.pool.image_shape, len(settings.classes))
     load_model(model, path)
     return model.to(device).eval()
 

@@ -107,6 +107,18 @@ def run(
         str | None, typer.Option(help="Posterior samples T, or adaptive.", show_default="100", metavar="<int>|adaptive")
     ] = None,
     validation: Annotated[int | None, typer.Option(help="Labels for tuning only.", show_default="0")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="A pre-trained network of torchvision or timm to begin with.", show_default=False),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="The backbone's: pretrained, none, or a file.", show_default="pretrained"),
+    ] = None,
+    fit: Annotated[
+        str | None,
+        typer.Option(help="What of the backbone is trained: whole, last_blocks, frozen.", show_default="whole"),
+    ] = None,
     out_dir: Out = None,
     resume: Resume = False,
     yes: Annotated[bool, typer.Option("--yes", help="Go on without asking when images are missing.")] = False,
@@ -140,7 +152,12 @@ def run(
         "group_by": group_by,
         "size": image_size if images is not None else None,
     }
+    pretrained = {"name": backbone, "weights": weights, "fit": fit}
     values = read_toml(config) if config is not None else {}
+    if own := {name: value for name, value in pretrained.items() if value is not None}:
+        recipe = values.get("recipe", {})
+        named = recipe.get("backbone", {})
+        values["recipe"] = {**recipe, "backbone": {**({"name": named} if isinstance(named, str) else named), **own}}
     values.update({name: value for name, value in given.items() if value is not None})
     if own := {name: value for name, value in folder.items() if value is not None}:
         values["images"] = {**values.get("images", {}), **own}

@@ -149,7 +149,7 @@ def _other_recipe(directories: Sequence[Path], model: str | None, file: Path | N
         values = read_toml(file)
         return check_settings(Recipe, values.get("recipe", values), str(file))
     own = read_campaign_settings(sources_in(directories)[0].directory).recipe
-    return check_settings(Recipe, {**own.model_dump(), "model": model}, "the command line")
+    return check_settings(Recipe, {**own.model_dump(exclude={"backbone"}), "model": model}, "the command line")
 
 
 def _whole_numbers(text: str, option: str) -> list[int]:

@@ -67,7 +67,8 @@ def fit_together(requests: Sequence[FitRequest | None]) -> list[Fit | None]:
     shapes and numbers. None keeps a place: a network is rounded as if somebody were there. Of each step only the first network's
     ``progress`` hears.
 
-    Fitted one after another by ``fit`` are networks that one computation cannot serve: with buffers (batch norm), with
+    Fitted one after another by ``fit`` are networks that one computation cannot serve: on a backbone, with another loss or class weights
+    or with mirror images of the positive ones, of which there are not equally many; with buffers (batch norm), with
     randomness other than dropout layers (functional dropout, layers in place), with control flow that depends on the data, and whatever
     else does not give the same logits in a trial on two images.
 
@@ -113,6 +114,9 @@ def _fit_alone(request: FitRequest) -> Fit:
 def _fit_at_once(requests: Sequence[FitRequest]) -> list[Fit] | None:
     """Train them all in one computation; None where that is not possible."""
     recipe, device = requests[0].recipe, torch.device(requests[0].recipe.device)
+    weighted = recipe.loss != "cross_entropy" or recipe.class_weights != "none"
+    if weighted or recipe.backbone is not None or recipe.augmentation == "positive_flips":
+        return None
     with products(recipe.precision, device), seeded(0, device):  # only to put back; each network has its own stream
         streams = [Stream(request.seed, device) for request in requests]
         networks = [_begun(request, stream) for request, stream in zip(requests, streams, strict=True)]

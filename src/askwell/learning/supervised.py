@@ -4,18 +4,19 @@ import fnmatch
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor, nn
 
 from askwell.arithmetic import products
 from askwell.errors import NonFiniteError, SettingsError, ShapeError
 from askwell.freed_memory import keep_freed_memory
-from askwell.learning.augmentation import AUGMENTATIONS
+from askwell.learning.augmentation import AUGMENTATIONS, FEATURE_AUGMENTATIONS, FLIPS, with_flipped_positives
 from askwell.learning.captured import captured
 from askwell.learning.fast_dropout import fast_dropout
+from askwell.learning.loss import loss_of
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe, WeightDecay
+from askwell.models.backbone import backbone_network
 from askwell.models.catalogue import model_function
 from askwell.pool.images import as_float
 
@@ -24,7 +25,12 @@ State = Mapping[str, Tensor]  # a network's state dict
 
 
 def new_model(recipe: Recipe, image_shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The recipe's network with fresh weights from torch's global generator; seed it with ``seeded`` around the call."""
+    """The recipe's network with fresh weights from torch's global generator; seed it with ``seeded`` around the call.
+
+    With a backbone it begins from the backbone's weights, and only what its settings let be trained requires a gradient.
+    """
+    if recipe.backbone is not None:
+        return backbone_network(recipe.backbone, image_shape, classes)
     function = recipe.model if callable(recipe.model) else model_function(recipe.model)
     model = function(image_shape, classes)
     if not isinstance(model, nn.Module):
@@ -48,7 +54,8 @@ def fit(
     """Train the recipe's network on images [N, channels, height, width] and labels [N] in 0..classes-1; returns it in eval mode.
 
     images are uint8 (scaled to 0..1) or float32 (used as they are). Weights are fresh, or ``start`` (a state dict) for a warm start;
-    the optimiser always starts fresh. The recipe's device and precision must be resolved ("auto" is refused by torch).
+    the optimiser always starts fresh. With a frozen trunk the images are its features. The recipe's device and precision must be resolved
+    ("auto" is refused by torch).
 
     Raises ShapeError when images and labels do not match, NonFiniteError when the loss stops being finite.
     """
@@ -77,18 +84,21 @@ def beginning(recipe: Recipe, images: Tensor, labels: Tensor, *, classes: int, s
 def _train(
     model: nn.Module, recipe: Recipe, images: Tensor, labels: Tensor, *, seed: int, progress: Progress | None
 ) -> None:
-    device = images.device
+    device, labelled = images.device, len(labels)  # N of the weight decay: however often each image is there
     generator = torch.Generator(device).manual_seed(seed)
+    if recipe.augmentation == "positive_flips":
+        images, labels = with_flipped_positives(images, labels, cached=recipe.frozen)
     steps = step_count(recipe, len(labels))
-    optimizer = optimizer_of(parameter_groups(model, recipe.weight_decay, len(labels)), recipe, device)
+    optimizer = optimizer_of(parameter_groups(model, recipe.weight_decay, labelled), recipe, device)
     scheduler = schedule_of(optimizer, recipe, steps)
-    augment = AUGMENTATIONS[recipe.augmentation]
+    augment = (FEATURE_AUGMENTATIONS if recipe.frozen else AUGMENTATIONS)[recipe.augmentation]
+    loss_function = loss_of(recipe, labels)
     finite = torch.ones((), dtype=torch.bool, device=device)
 
     def step(batch: Tensor, batch_labels: Tensor) -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
             logits = model(batch)
-        loss = F.cross_entropy(logits.float(), batch_labels)
+        loss = loss_function(logits.float(), batch_labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -104,7 +114,7 @@ def _train(
             progress(done, steps)
     optimizer.zero_grad(set_to_none=True)
     if not bool(finite):
-        raise diverged(recipe, len(labels))
+        raise diverged(recipe, labelled)
 
 
 def diverged(recipe: Recipe, labelled: int) -> NonFiniteError:
@@ -121,6 +131,12 @@ def step_count(recipe: Recipe, labelled: int) -> int:
         return recipe.steps
     assert recipe.epochs is not None, "a Recipe has steps or epochs"
     return recipe.epochs * -(-labelled // recipe.batch_size)
+
+
+def images_trained_on(recipe: Recipe, labels: Int[Tensor, " N"]) -> int:
+    """How many images an epoch has: those with a label, and the mirror images that the recipe adds."""
+    copies = (FLIPS - 1) * int((labels == 1).sum()) if recipe.augmentation == "positive_flips" else 0
+    return len(labels) + copies
 
 
 def batch_indices(recipe: Recipe, labelled: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -163,16 +179,16 @@ def schedule_of(
 
 def parameter_groups(model: nn.Module, decay: WeightDecay, labelled: int) -> Groups:
     """The penalty lambda sum W^2 has gradient 2 lambda W, which is torch's coupled weight_decay of 2 lambda."""
-    names = decayed_names(model, decay)
-    decayed = [parameter for name, parameter in model.named_parameters() if name in names]
-    plain = [parameter for name, parameter in model.named_parameters() if name not in names]
+    names, trained = decayed_names(model, decay), [pair for pair in model.named_parameters() if pair[1].requires_grad]
+    decayed = [parameter for name, parameter in trained if name in names]
+    plain = [parameter for name, parameter in trained if name not in names]
     groups = [{"params": decayed, "weight_decay": 2 * decay.strength(labelled)}, {"params": plain, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
 def decayed_names(model: nn.Module, decay: WeightDecay) -> set[str]:
     """Which parameters the penalty is on. Raises SettingsError when there is one and the network has none of its layers."""
-    names = [name for name, _ in model.named_parameters()]
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     decayed = {name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in decay.layers)}
     if (decay.value > 0 or decay.tune) and not decayed:
         raise SettingsError(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from askwell.errors import NonFiniteError, SettingsError
 from askwell.learning.lockstep import FitRequest, fit_together
 from askwell.learning.recipe import Recipe
-from askwell.learning.supervised import Progress, State, fit, step_count
+from askwell.learning.supervised import Progress, State, fit, images_trained_on, step_count
 from askwell.pool.images import as_float
 
 VALIDATION_BATCH = 256
@@ -66,7 +66,7 @@ def fit_tuned(
         if isinstance(tuned, NonFiniteError):
             raise tuned
         return tuned
-    steps = step_count(recipe, len(train.labels))
+    steps = step_count(recipe, images_trained_on(recipe, train.labels))
 
     def fits() -> Iterator[TunedFit]:
         for position, value in enumerate(grid):

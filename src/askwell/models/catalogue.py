@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+BACKBONE = "backbone"
+
+
 class ModelEntry(NamedTuple):
     """One line about a network, and where its function lives ("module:function")."""
 
@@ -29,6 +32,14 @@ MODELS: Mapping[str, ModelEntry] = {
     "bcnn_3x3": ModelEntry(
         "the paper's network with 3x3 kernels, as in the runs behind its table 1",
         "askwell.models.bcnn:bcnn_3x3",
+    ),
+    "vgg16": ModelEntry(
+        "section 5.5's network, 134 million parameters, with random weights (pre-trained: as a backbone with its own head)",
+        "askwell.models.backbone:vgg16",
+    ),
+    BACKBONE: ModelEntry(
+        "any network of torchvision or timm, pre-trained, with a Bayesian head: what --backbone and [recipe.backbone] name",
+        "askwell.models.backbone:unnamed",
     ),
 }
 

@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate, map_arg
 
 from askwell.errors import NotStochasticError
+from askwell.models.still import StillBatchNorm2d
 from askwell.posterior.copies import ChannelsLastConv2d, EvenLinear, sampling_mode
 from askwell.posterior.masks import SampleMasks
 from askwell.posterior.randomness import NoRandomness, UnexpectedRandomnessError
@@ -82,7 +83,7 @@ class _Root(nn.Module):
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return (
-            isinstance(m, EvenLinear | ChannelsLastConv2d)
+            isinstance(m, EvenLinear | ChannelsLastConv2d | StillBatchNorm2d)
             or is_stochastic_depth(m)
             or super().is_leaf_module(m, module_qualified_name)
         )

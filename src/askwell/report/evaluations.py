@@ -19,9 +19,21 @@ class CalibrationBin(NamedTuple):
     accuracy: float | None
 
 
+class TwoClasses(BaseModel):
+    """Of the second of two classes: its share of the test images, the average precision, the sensitivity at 95 % specificity."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prevalence: float = Field(ge=0.0, le=1.0)
+    average_precision: float = Field(ge=0.0, le=1.0 + 1e-9)
+    sensitivity: float = Field(ge=0.0, le=1.0)
+
+
 class RoundEvaluation(BaseModel):
     """One round's measurement: test items and their groups, the accuracy's standard error (None where it has none), (true class,
     predicted class, count) for every pair that occurs, and the bins of the calibration.
+
+    Older campaigns have no balanced accuracy, nothing on two classes, and no class that all images were taken for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,6 +44,9 @@ class RoundEvaluation(BaseModel):
     accuracy_se: float | None = Field(ge=0.0, allow_inf_nan=False)
     confusion: tuple[tuple[int, int, int], ...]
     calibration: tuple[CalibrationBin, ...]
+    balanced_accuracy: float | None = None
+    two_classes: TwoClasses | None = None
+    collapsed: int | None = None
 
     @model_validator(mode="after")
     def _counts_add_up(self) -> "RoundEvaluation":

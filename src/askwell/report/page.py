@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from askwell.errors import UsageError
-from askwell.report import tables, verdicts, wording
+from askwell.report import imbalance, tables, verdicts, wording
 from askwell.report.calibration import Reliability, ece_curves, reliabilities
 from askwell.report.confusion import confusions
 from askwell.report.curves import BASELINE, CurvePoint, QueryRow, curves_by_strategy
@@ -86,6 +86,7 @@ def write_report(
         "settings": settings,
         **_comparison(points),
         **_measured(points, evaluations),
+        **_two_classes(points, evaluations, queries or ()),
     }
     directory.mkdir(parents=True, exist_ok=True)
     drawn = drawn_figures(points, evaluations)
@@ -139,6 +140,19 @@ def _measured(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation]
         "sureness": tables.calibration_table(reliabilities(evaluations)),
         "confused": tables.confusion_groups(confused),
         "confused_columns": tables.confusion_columns(confused),
+    }
+
+
+def _two_classes(
+    points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation], queries: Sequence[QueryRow]
+) -> dict[str, Any]:
+    """What the page says of two classes, of which the second may be rare; nothing where there are others."""
+    positive = imbalance.positive_class(evaluations)
+    return {
+        "collapsed": imbalance.collapsed(evaluations),
+        "positive": positive,
+        "imbalance": imbalance.imbalance_table(points, evaluations),
+        "found": imbalance.found_table(queries if positive else (), positive or ""),
     }
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from askwell.errors import UsageError
 from askwell.report.curves import CurvePoint, QueryRow, read_curve, read_queries, write_curve, write_queries
 from askwell.report.evaluations import read_evaluations
+from askwell.report.imbalance import collapsed
 from askwell.report.labels import DEFAULT_TARGETS, labels_table, shown_targets
 from askwell.report.page import drawn_figures, text_table, write_report
 from askwell.report.paired import paired_test
@@ -67,7 +68,12 @@ def summarise(
     header, *cells = text_table(rows)
     test = paired_test(points)
     told = [f"{strategy}: {sentence}" for strategy, sentence in (*verdicts(test), *labels_saved(rows))]
-    told += [*limits(test), *labels_said(points, targets, rows), *filter(None, [set_aside_text(set_aside)])]
+    told += [
+        *limits(test),
+        *labels_said(points, targets, rows),
+        *collapsed(evaluations),
+        *filter(None, [set_aside_text(set_aside)]),
+    ]
     figures = [out / f"{name}.{kind}" for name in drawn_figures(points, evaluations) for kind in ("png", "svg")]
     return Summary(header if cells else (), cells, told, [page, *figures])
 

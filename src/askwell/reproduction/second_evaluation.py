@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from askwell.campaign.campaign import Campaign
+from askwell.campaign.inputs import network_inputs
 from askwell.campaign.steps import load_round, predict_test
 from askwell.campaign.workspace import Stage
 from askwell.report.curves import CurvePoint, read_curve, write_curve
@@ -33,7 +34,7 @@ def evaluate_again(campaign: Path, evaluation: str, every: int = 1) -> None:
         return
     with Campaign.open(campaign) as opened:
         settings = opened.settings.model_copy(update={"evaluation": evaluation})
-        workspace = dataclasses.replace(opened.workspace, settings=settings)
+        workspace = network_inputs(dataclasses.replace(opened.workspace, settings=settings), _silence)
         for point in missing:
             predictive = predict_test(workspace, load_round(workspace, point.round), point.round, _silence)
             numbers = evaluate(predictive.log_probs, predictive.labels)._asdict()

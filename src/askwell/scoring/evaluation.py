@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from askwell.errors import ShapeError
+from askwell.scoring.imbalance import TwoClasses, balanced_accuracy, collapsed_class, two_classes
 
 CALIBRATION_BINS = 15
 
@@ -40,6 +41,8 @@ class EvaluationDetails:
     confusion     (true class, predicted class, how many) for every pair that occurs, the right answers included
     accuracy_se   see ``accuracy_standard_error``
     calibration   15 bins of equal width, from confidence 0 to 1
+    two_classes   see ``TwoClasses``; None unless there are two
+    collapsed     the one class that every image is taken for, if there is one
     """
 
     items: int
@@ -47,6 +50,9 @@ class EvaluationDetails:
     accuracy_se: float | None
     confusion: tuple[tuple[int, int, int], ...]
     calibration: tuple[CalibrationBin, ...]
+    balanced_accuracy: float | None = None
+    two_classes: TwoClasses | None = None
+    collapsed: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields as they stand in evaluation.json: tuples as lists."""
@@ -90,6 +96,9 @@ def details(
             (pair // C, pair % C, count) for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True)
         ),
         calibration=_calibration(predictive, labels),
+        balanced_accuracy=balanced_accuracy(predicted, labels),
+        two_classes=two_classes(predictive, labels),
+        collapsed=collapsed_class(predicted, labels),
     )
 
 

@@ -1,4 +1,4 @@
-"""A campaign opened to be looked into and never written to, with the oracle that knows labels nobody has asked for yet."""
+"""A campaign opened to be looked into and never written to, but for features that it lost, with the oracle that knows all labels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,9 @@ import torch
 
 from askwell.campaign.campaign import Campaign
 from askwell.campaign.data import dataset_of
+from askwell.campaign.inputs import network_inputs
 from askwell.campaign.settings import read_campaign_settings
-from askwell.campaign.workspace import Workspace
+from askwell.campaign.workspace import Stage, Workspace
 from askwell.errors import CampaignStateError
 from askwell.learning.recipe import Recipe
 from askwell.pool.oracle import Oracle
@@ -61,6 +62,10 @@ def reopened(directory: Path, given: Given = NOTHING_GIVEN) -> Iterator[Reopened
             raise none_finished
         torch.set_num_threads(settings.made_with.threads)
         try:
-            yield Reopened(workspace, rounds, given.oracle)
+            yield Reopened(network_inputs(workspace, _silence), rounds, given.oracle)
         finally:
             torch.set_num_threads(threads)
+
+
+def _silence(_: Stage) -> None:
+    """Features that were lost are computed again without a word."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from askwell.campaign.checks import check_network, fingerprint
+from askwell.campaign.inputs import read_by
 from askwell.campaign.settings import (
     SETTINGS_FILE,
     CampaignSettings,
@@ -101,6 +102,12 @@ def _check_one(campaign: Reopened, recipe: Recipe) -> None:
         raise UsageError(
             f"expected labels for the whole pool of {workspace.directory}, found only those that were asked for, so no random set can be "
             "labelled; replay a campaign whose labels come from a data set."
+        )
+    own = workspace.settings.recipe
+    if read_by(own) != read_by(recipe):
+        raise SettingsError(
+            f"expected a recipe whose network reads what that of {workspace.directory} reads (images, or a frozen trunk's features), "
+            "found another; replay with the campaign's backbone, or with networks of images."
         )
     changed = {**workspace.settings.model_dump(), "recipe": recipe, "strategy": RANDOM}  # nothing is scored
     check_network(check_settings(CampaignSettings, changed, "the replay"))

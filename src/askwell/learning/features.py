@@ -1,0 +1,191 @@
+"""The feature cache: what a frozen trunk makes of a pool's images, computed once and kept in a file that is memory-mapped.
+
+A file KEY.npy holds [N, views, D] in float32, and KEY.json, written last, says what it is: weights, preprocessing, images, its own
+sha256, which images could not be read, and how long it took. The key is a hash of what decides the numbers.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from askwell.arithmetic import products
+from askwell.errors import CampaignStateError
+from askwell.learning.augmentation import FLIPS, flipped
+from askwell.learning.randomness import seeded
+from askwell.learning.recipe import Recipe
+from askwell.models.backbone import backbone_side, cached_shape, trunk_network
+from askwell.pool.feature_pool import FeaturePool
+from askwell.pool.images import Pool, as_float
+from askwell.pool.reading import read_ahead
+from askwell.store.files import file_hash, replace_file
+
+VERSION = 1  # raised whenever the same settings would give other numbers
+BATCH = 32
+BLOCK = 4096  # items whose features are summed up at once
+SMALLEST_STD = 1e-6  # of a feature that says anything
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Rate = Callable[[int, int, float], None]  # images done, images in all, images per second so far
+
+
+class FeatureFile(NamedTuple):
+    """Where a pool's features are or will be; ``about`` is all that decides their numbers."""
+
+    directory: Path
+    about: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """A name for these numbers: 32 hexadecimal digits."""
+        text = json.dumps(self.about, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def array(self) -> Path:
+        """The memory-mapped file."""
+        return self.directory / f"{self.key}.npy"
+
+    @property
+    def note(self) -> Path:
+        """The file that says what the array is, and that it is whole."""
+        return self.directory / f"{self.key}.json"
+
+
+def views_of(recipe: Recipe) -> int:
+    """How many mirror images of each image the recipe needs the features of: all four, or one."""
+    assert recipe.backbone is not None, "features are of a backbone"
+    return FLIPS if recipe.backbone.views == "mean" or recipe.augmentation in ("flips", "positive_flips") else 1
+
+
+def feature_file(directory: Path, recipe: Recipe, pool: Pool) -> FeatureFile:
+    """The file of a pool's features under a recipe with a frozen trunk, whose device and weights are resolved."""
+    backbone = recipe.backbone
+    assert backbone is not None, "features are of a backbone"
+    about = {
+        "version": VERSION,
+        "backbone": backbone.name,
+        "weights": backbone.sha256 or backbone.weights,
+        "side": backbone_side(backbone),
+        "pooling": backbone.pooling,
+        "views": views_of(recipe),
+        "precision": recipe.precision,
+        "image_shape": pool.image_shape,
+        "items": len(pool),
+        "ids": _hash_of(pool.ids),
+    }
+    return FeatureFile(directory, json.loads(json.dumps(about)))
+
+
+def is_written(file: FeatureFile) -> bool:
+    """Whether the file is there, whole."""
+    return file.note.is_file() and file.array.is_file()
+
+
+def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | None = None) -> None:
+    """Compute the features of every image and write them, whole or not at all; images that cannot be read are noted and have none.
+
+    Random weights are those of seed 0. tell hears of the progress and of the rate.
+    """
+    backbone = recipe.backbone
+    assert backbone is not None, "features are of a backbone"
+    with seeded(0, torch.device("cpu")):
+        trunk = trunk_network(backbone, pool.image_shape)
+    trunk = trunk.to(recipe.device).to(memory_format=torch.channels_last)
+    shape = (len(pool), views_of(recipe), cached_shape(backbone, 1)[0])
+    unreadable: dict[int, str] = {}
+    began = time.perf_counter()
+
+    def write(path: Path) -> None:
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        for part, rows in _batches(trunk, recipe, pool, shape[1], unreadable):
+            array[part] = np.nan
+            if len(rows.entries):
+                array[part[rows.entries]] = rows.features
+            if tell is not None:
+                done = int(part[-1]) + 1
+                tell(done, len(pool), done / (time.perf_counter() - began))
+        array.flush()
+
+    file.directory.mkdir(parents=True, exist_ok=True)
+    digest = replace_file(file.array, write)
+    seconds = time.perf_counter() - began
+    mean, std = _statistics(np.load(file.array, mmap_mode="r"), sorted(set(range(len(pool))) - unreadable.keys()))
+    note = {**file.about, "sha256": digest, "unreadable": unreadable, "seconds": seconds, "mean": mean, "std": std}
+    replace_file(file.note, lambda path: path.write_text(json.dumps(note) + "\n", encoding="utf-8"))
+
+
+def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile | None = None) -> FeaturePool:
+    """The pool of a written file's features, less the mean and over the standard deviation of another file's, if one is given.
+
+    Raises CampaignStateError where the file is not as it was written.
+    """
+    note = json.loads(file.note.read_text(encoding="utf-8"))
+    if file_hash(file.array) != note["sha256"]:
+        raise CampaignStateError(
+            f"expected the features in {file.array} as they were written, found other content; "
+            "remove the file and resume, and they are computed again."
+        )
+    unreadable = {int(position): reason for position, reason in note["unreadable"].items()}
+    features = np.load(file.array, mmap_mode="r", allow_pickle=False)
+    if standardised_like is None:
+        return FeaturePool(pool, features, unreadable)
+    other = json.loads(standardised_like.note.read_text(encoding="utf-8"))
+    centre, scale = (torch.tensor(other[name], dtype=torch.float32) for name in ("mean", "std"))
+    return FeaturePool(pool, features, unreadable, centre, scale)
+
+
+def rate_text(file: FeatureFile) -> str:
+    """A sentence on the first pass: how many images, of how many mirror images each, in how many seconds."""
+    note = json.loads(file.note.read_text(encoding="utf-8"))
+    items, views, seconds = note["items"], note["views"], note["seconds"]
+    mirrored = f" ({views} mirror images each)" if views > 1 else ""
+    return f"The features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; they are kept in {file.array}."
+
+
+class _Rows(NamedTuple):
+    """Features [n, views, D], and which images of the batch they are of."""
+
+    entries: Tensor
+    features: Tensor
+
+
+def _batches(
+    trunk: nn.Module, recipe: Recipe, pool: Pool, views: int, unreadable: dict[int, str]
+) -> Iterator[tuple[Tensor, _Rows]]:
+    parts = torch.arange(len(pool)).split(BATCH)
+    for part, read in zip(parts, read_ahead(pool, parts, unreadable.update), strict=True):
+        if len(read.entries):
+            images = as_float(read.images.to(recipe.device))
+            mirrored = [flipped(images, torch.full((len(images),), view)) for view in range(views)]
+            yield part, _Rows(read.entries, torch.stack([_features(trunk, each, recipe) for each in mirrored], dim=1))
+        else:
+            yield part, _Rows(read.entries, torch.empty(0))
+
+
+@torch.no_grad()
+def _features(trunk: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
+    half = torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    with products(recipe.precision, images.device), half:
+        return trunk(images.contiguous(memory_format=torch.channels_last)).float().cpu()
+
+
+def _statistics(features: Array, rows: Sequence[int]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each feature over these rows and all views; a feature that is the same everywhere has 1."""
+    blocks = [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
+    count = max(1, len(rows) * features.shape[1])
+    mean = sum(features[block].sum(axis=(0, 1), dtype=np.float64) for block in blocks) / count
+    squares = sum(((features[block] - mean) ** 2).sum(axis=(0, 1), dtype=np.float64) for block in blocks) / count
+    std = np.sqrt(squares)
+    std = np.where(std > SMALLEST_STD, std, 1.0)
+    return np.broadcast_to(mean, features.shape[2]).tolist(), np.broadcast_to(std, features.shape[2]).tolist()
+
+
+def _hash_of(ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(ids).encode("utf-8", "surrogateescape")).hexdigest()
