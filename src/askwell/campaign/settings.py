@@ -292,14 +292,15 @@ def identity(settings: CampaignSettings) -> str:
 
 def same_identity(stored: str, found: str) -> bool:
     """Whether two identities are one."""
-    return _said(json.loads(stored)) == _said(json.loads(found))
+    return what_is_said(json.loads(stored)) == what_is_said(json.loads(found))
 
 
-def _said(values: object) -> object:
-    """Without settings that are null, at any depth, and without what older campaigns could not say and did."""
+def what_is_said(values: Any) -> Any:
+    """Settings without those that are null, at any depth, and without what older campaigns could not say and did."""
     if not isinstance(values, dict):
         return values
-    return {name: _said(value) for name, value in values.items() if value is not None and LATER.get(name) != value}
+    said = {name: what_is_said(value) for name, value in values.items()}
+    return {name: value for name, value in said.items() if value is not None and LATER.get(name) != value}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from askwell.campaign.settings import what_is_said
 from askwell.report.curves import CurvePoint, QueryRow, read_curve
 from askwell.reproduction.aleatoric import NoisyShare
 from askwell.reproduction.plans import Case, Plan
@@ -72,4 +73,4 @@ def union(*lists: Iterable[Hashable]) -> list[Any]:
 
 
 def _what_it_is(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in MAY_DIFFER}
+    return {name: value for name, value in what_is_said(settings).items() if name not in MAY_DIFFER}
