@@ -9,6 +9,7 @@ from folder_trees import write_images
 from askwell.errors import DatasetCorruptError, DatasetNotFoundError, UsageError
 from askwell.pool.datasets import load_dataset
 from askwell.pool.named.isic2016 import PARTS, ground_truth
+from askwell.pool.named.isic2016_splits import divided, folds, split
 
 TRAIN, TEST = PARTS
 
@@ -112,3 +113,40 @@ def test_a_folder_of_other_images_is_corrupt_and_an_empty_one_is_refused(askwell
     shutil.copy(askwell_data / "isic2016" / "train" / "ISIC_0000000.jpg", tmp_path / "train")
     with pytest.raises(UsageError, match=r"at least one image in .*test"):
         load_dataset("isic2016", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_papers_splits_set_aside_a_hundred_of_each_class(isic, askwell_data, number):
+    data = load_dataset(f"isic2016_split_{number}", data_dir=askwell_data)
+    assert data.test.labels.bincount().tolist() == [100, 100]
+    assert data.oracle.labels.bincount().tolist() == [585, 65]
+    assert sorted([*data.pool.ids, *data.test.images.ids]) == sorted(isic.pool.ids)
+    whole = dict(zip(isic.pool.ids, isic.oracle.labels.tolist(), strict=True))
+    assert [whole[name] for name in data.test.images.ids] == data.test.labels.tolist()
+    assert [whole[name] for name in data.pool.ids] == data.oracle.labels.tolist()
+    assert torch.equal(
+        data.test.images.images(torch.tensor([7])),
+        isic.pool.images(torch.tensor([isic.pool.ids.index(data.test.images.ids[7])])),
+    )
+
+
+def test_the_two_splits_differ_and_are_the_same_every_time(askwell_data):
+    first, again, second = (
+        set(load_dataset(f"isic2016_split_{number}", data_dir=askwell_data).test.images.ids) for number in (1, 1, 2)
+    )
+    assert first == again
+    assert 20 < len(first & second) < 120  # 100 of 165 and 100 of 685, twice
+
+
+def test_folds_take_every_training_image_once_and_no_test_image(isic):
+    parts = list(folds(isic, 0))
+    assert [len(part.test) for part in parts] == [170] * 5
+    assert all(part.test.labels.bincount().tolist() == [137, 33] for part in parts)
+    assert sorted(name for part in parts for name in part.test.images.ids) == sorted(isic.pool.ids)
+    assert set(next(folds(isic, 1)).test.images.ids) != set(parts[0].test.images.ids)
+
+
+def test_too_few_images_for_a_split_are_refused(isic):
+    few = divided(isic, torch.arange(700), "few", "few")
+    with pytest.raises(DatasetCorruptError, match="more than 100 images of each class"):
+        split(few, 1)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askwell.errors import UsageError
-from askwell.pool.splits import balanced_split, grouped_split, uniform_split
+from askwell.pool.splits import balanced_split, counted_split, grouped_split, uniform_split
 
 
 def seeded(seed=0):
@@ -135,3 +135,17 @@ def test_every_group_is_equally_likely_to_come_first():
     for seed in range(1000):
         counts["abc".index("aaaaabcc"[int(grouped_split("aaaaabcc", 1, generator=seeded(seed))[0])])] += 1
     assert scipy.stats.chisquare(counts.numpy()).pvalue > 1e-3
+
+
+def test_a_counted_split_has_so_many_of_each_class_and_is_reproducible():
+    labels = torch.tensor([0] * 30 + [1] * 10 + [2] * 5)[torch.randperm(45, generator=seeded())]
+    chosen = counted_split(labels, [8, 2, 0], generator=seeded(1))
+    assert labels[chosen].bincount(minlength=3).tolist() == [8, 2, 0]
+    assert len(set(chosen.tolist())) == 10
+    assert torch.equal(chosen, counted_split(labels, [8, 2, 0], generator=seeded(1)))
+    assert not torch.equal(chosen, counted_split(labels, [8, 2, 0], generator=seeded(2)))
+
+
+def test_more_of_a_class_than_there_are_is_refused():
+    with pytest.raises(UsageError, match="between 0 and all 5 items of class 1, found 6"):
+        counted_split(torch.tensor([0] * 9 + [1] * 5), [3, 6], generator=seeded())

@@ -69,7 +69,7 @@ class Campaign:
         samples: int | Literal["adaptive"] = 100,
         candidates: int | None = None,
         validation: int = 0,
-        initial_set: Literal["balanced", "random"] = "balanced",
+        initial_set: Literal["balanced", "random"] | Sequence[int] = "balanced",
         evaluation: Literal["mc_dropout", "point"] = "mc_dropout",
         memory_mb: int = 32,
     ) -> "Campaign":

@@ -61,9 +61,9 @@ Settings = TypeVar("Settings", bound=BaseModel)
 class LoopSettings(BaseModel):
     """What the loop needs to know, the same for every campaign of an experiment.
 
-    initial      labels to begin with; initial_set says whether as many of each class ("balanced", the paper's) or at random. To draw
-                 a balanced set the whole pool's labels are looked at, as in the paper, and only those drawn are counted: it is for
-                 data sets, not for people
+    initial      labels to begin with; initial_set says whether as many of each class ("balanced", the paper's), so many of each class
+                 ([80, 20]), or at random. But for the last the whole pool's labels are looked at, as in the paper, and only those
+                 drawn are counted: it is for data sets, not for people
     query        how many items each round asks about
     validation   items of the pool labelled at the start for tuning only; counted as labels, never trained on
     samples      T, posterior samples when scoring and when evaluating; "adaptive" takes 100 of them only for the items that can still
@@ -79,7 +79,7 @@ class LoopSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     initial: int = Field(default=20, ge=1)
-    initial_set: Literal["balanced", "random"] = "balanced"
+    initial_set: Literal["balanced", "random"] | tuple[Annotated[int, Field(ge=0)], ...] = "balanced"
     query: int = Field(default=10, ge=1)
     validation: int = Field(default=0, ge=0)
     samples: Annotated[int | str, AfterValidator(_sample_count)] = 100
@@ -92,9 +92,11 @@ class LoopSettings(BaseModel):
     recipe: Recipe = Recipe()
 
     @model_validator(mode="after")
-    def _something_to_tune_on(self) -> "LoopSettings":
+    def _fits_together(self) -> "LoopSettings":
         if self.recipe.weight_decay.tune and self.validation == 0:
             raise ValueError("weight_decay.tune needs labels to tune on; set validation = 100, say")
+        if not isinstance(self.initial_set, str) and sum(self.initial_set) != self.initial:
+            raise ValueError(f"expected initial_set to add up to initial = {self.initial}, found {sum(self.initial_set)}")
         if self.candidates is not None and self.candidates < self.query:
             raise ValueError(f"expected at least query = {self.query} candidates, found {self.candidates}")
         return self
@@ -154,10 +156,14 @@ class CampaignSettings(LoopSettings):
     made_with: MadeWith
 
     @model_validator(mode="after")
-    def _samples_for_the_strategy(self) -> "CampaignSettings":
+    def _fits_the_classes(self) -> "CampaignSettings":
         self._refuse_adaptive([self.strategy])
         if self.recipe.augmentation == "positive_flips" and len(self.classes) != 2:
             raise ValueError(f"positive_flips needs 2 classes, the second of them positive; found {len(self.classes)}")
+        if not isinstance(self.initial_set, str) and len(self.initial_set) != len(self.classes):
+            raise ValueError(
+                f"expected an initial number for each of {len(self.classes)} classes, found {len(self.initial_set)}"
+            )
         weights = self.recipe.class_weights
         if not isinstance(weights, str) and len(weights) != len(self.classes):
             raise ValueError(f"expected a class weight for each of {len(self.classes)} classes, found {len(weights)}")

@@ -26,7 +26,7 @@ from askwell.learning.supervised import new_model
 from askwell.learning.tuning import LabelledBatch, TuningRequest, with_decay
 from askwell.pool.oracle import Oracle
 from askwell.pool.reading import read_images
-from askwell.pool.splits import balanced_split, uniform_split
+from askwell.pool.splits import balanced_split, counted_split, uniform_split
 from askwell.posterior.mc_dropout import MCDropout
 from askwell.posterior.point import Point
 from askwell.probability import Scores
@@ -66,12 +66,15 @@ def _draw_initial(workspace: Workspace, oracle: Oracle) -> list[int]:
     pool = torch.tensor(readable, dtype=torch.int64)
     generator = workspace.generator("initial")
     count = min(settings.initial, len(pool))
-    if settings.initial_set == "balanced":
+    if settings.initial_set == "random":
+        drawn = uniform_split(len(pool), count, generator=generator)
+    else:
         answers = answers_of(oracle, [workspace.pool.ids[position] for position in readable], settings.classes)
         labels = torch.tensor(class_indices(answers, settings.classes), dtype=torch.int64)
-        drawn = balanced_split(labels, count, classes=len(settings.classes), generator=generator)
-    else:
-        drawn = uniform_split(len(pool), count, generator=generator)
+        if settings.initial_set == "balanced":
+            drawn = balanced_split(labels, count, classes=len(settings.classes), generator=generator)
+        else:
+            drawn = counted_split(labels, settings.initial_set, generator=generator)
     validation = [position for position in store.positions("validation") if position not in quarantined]
     return [*pool[drawn].tolist(), *validation]
 

@@ -46,6 +46,16 @@ DATASETS: Mapping[str, DatasetEntry] = {
         "askwell.pool.named.isic2016:load_isic2016",
         resizable=True,
     ),
+    "isic2016_split_1": DatasetEntry(
+        "the paper's protocol on ISIC 2016's training images alone: 100 + 100 of them at random are the test set",
+        "askwell.pool.named.isic2016_splits:load_first_split",
+        resizable=True,
+    ),
+    "isic2016_split_2": DatasetEntry(
+        "the same with another 100 + 100 test images",
+        "askwell.pool.named.isic2016_splits:load_second_split",
+        resizable=True,
+    ),
 }
 
 

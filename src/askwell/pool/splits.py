@@ -25,21 +25,37 @@ def balanced_split(labels: Int[Tensor, " N"], k: int, *, classes: int, generator
     Raises ShapeError for labels that are not one axis of integers, UsageError for labels outside 0..classes-1 or unless
     0 <= k <= N.
     """
-    if labels.ndim != 1 or labels.is_floating_point() or classes < 1:
-        raise ShapeError(
-            f"expected integer labels [N] and classes >= 1, found {labels.dtype} {list(labels.shape)} and {classes}."
-        )
+    _check_labels(labels, classes)
     _check_size(len(labels), k)
-    check_labels(labels, classes)
+    shares = _even_shares(labels.cpu().long().bincount(minlength=classes), k, generator)
+    return _drawn_of_each(labels, shares, generator)
+
+
+def counted_split(labels: Int[Tensor, " N"], counts: Sequence[int], *, generator: torch.Generator) -> Int[Tensor, " k"]:
+    """counts[c] positions of each class c, drawn at random: 80 benign and 20 malignant images, say (Gal et al. 2017, section 5.5).
+
+    Raises ShapeError or UsageError as ``balanced_split`` does, and UsageError for a class with fewer items than asked for.
+    """
+    _check_labels(labels, len(counts))
+    available = labels.cpu().long().bincount(minlength=len(counts))
+    for number, (asked, there) in enumerate(zip(counts, available.tolist(), strict=True)):
+        if not 0 <= asked <= there:
+            raise UsageError(f"expected to draw between 0 and all {there} items of class {number}, found {asked}.")
+    return _drawn_of_each(labels, torch.tensor(counts, dtype=torch.int64), generator)
+
+
+def _drawn_of_each(
+    labels: Int[Tensor, " N"], shares: Int[Tensor, " C"], generator: torch.Generator
+) -> Int[Tensor, " k"]:
+    """So many positions of each class, in random order."""
     labels = labels.cpu().long()
-    available = labels.bincount(minlength=classes)
-    shares = _even_shares(available, k, generator)
+    available = labels.bincount(minlength=len(shares))
     shuffled = _permutation(len(labels), generator)
     by_class = shuffled[labels[shuffled].argsort(stable=True)]
     first_of_class = available.cumsum(0) - available
     rank_in_class = torch.arange(len(labels)) - first_of_class[labels[by_class]]
     chosen = by_class[rank_in_class < shares[labels[by_class]]]
-    return chosen[_permutation(k, generator)]
+    return chosen[_permutation(len(chosen), generator)]
 
 
 def grouped_split(groups: Sequence[str], k: int, *, generator: torch.Generator) -> Int[Tensor, " m"]:
@@ -73,6 +89,14 @@ def _even_shares(available: Int[Tensor, " C"], k: int, generator: torch.Generato
         else:
             shares[unfinished] = torch.minimum(shares + rest // len(unfinished), available)[unfinished]
     return shares
+
+
+def _check_labels(labels: Tensor, classes: int) -> None:
+    if labels.ndim != 1 or labels.is_floating_point() or classes < 1:
+        raise ShapeError(
+            f"expected integer labels [N] and classes >= 1, found {labels.dtype} {list(labels.shape)} and {classes}."
+        )
+    check_labels(labels, classes)
 
 
 def _check_size(count_of_items: int, k: int) -> None:
