@@ -96,7 +96,9 @@ class LoopSettings(BaseModel):
         if self.recipe.weight_decay.tune and self.validation == 0:
             raise ValueError("weight_decay.tune needs labels to tune on; set validation = 100, say")
         if not isinstance(self.initial_set, str) and sum(self.initial_set) != self.initial:
-            raise ValueError(f"expected initial_set to add up to initial = {self.initial}, found {sum(self.initial_set)}")
+            raise ValueError(
+                f"expected initial_set to add up to initial = {self.initial}, found {sum(self.initial_set)}"
+            )
         if self.candidates is not None and self.candidates < self.query:
             raise ValueError(f"expected at least query = {self.query} candidates, found {self.candidates}")
         return self

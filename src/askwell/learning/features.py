@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from askwell.arithmetic import products
@@ -115,10 +116,24 @@ def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | N
 
     file.directory.mkdir(parents=True, exist_ok=True)
     digest = replace_file(file.array, write)
-    seconds = time.perf_counter() - began
-    mean, std = _statistics(np.load(file.array, mmap_mode="r"), sorted(set(range(len(pool))) - unreadable.keys()))
-    note = {**file.about, "sha256": digest, "unreadable": unreadable, "seconds": seconds, "mean": mean, "std": std}
-    replace_file(file.note, lambda path: path.write_text(json.dumps(note) + "\n", encoding="utf-8"))
+    _write_note(file, digest, unreadable, time.perf_counter() - began)
+
+
+def write_part(whole: FeatureFile, positions: Int[Tensor, " n"], file: FeatureFile) -> None:
+    """Write the file of a pool whose items are those at some positions of another pool, from that pool's written file."""
+    note = json.loads(whole.note.read_text(encoding="utf-8"))
+    places = positions.tolist()
+    unreadable = {
+        n: note["unreadable"][str(place)] for n, place in enumerate(places) if str(place) in note["unreadable"]
+    }
+    features = np.load(whole.array, mmap_mode="r", allow_pickle=False)[places]
+
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.save(stream, features, allow_pickle=False)
+
+    file.directory.mkdir(parents=True, exist_ok=True)
+    _write_note(file, replace_file(file.array, write), unreadable, note["seconds"] * len(places) / note["items"])
 
 
 def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile | None = None) -> FeaturePool:
@@ -147,6 +162,13 @@ def rate_text(file: FeatureFile) -> str:
     items, views, seconds = note["items"], note["views"], note["seconds"]
     mirrored = f" ({views} mirror images each)" if views > 1 else ""
     return f"The features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; they are kept in {file.array}."
+
+
+def _write_note(file: FeatureFile, digest: str, unreadable: Mapping[int, str], seconds: float) -> None:
+    features = np.load(file.array, mmap_mode="r")
+    mean, std = _statistics(features, sorted(set(range(len(features))) - unreadable.keys()))
+    note = {**file.about, "sha256": digest, "unreadable": unreadable, "seconds": seconds, "mean": mean, "std": std}
+    replace_file(file.note, lambda path: path.write_text(json.dumps(note) + "\n", encoding="utf-8"))
 
 
 class _Rows(NamedTuple):

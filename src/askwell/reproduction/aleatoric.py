@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from askwell.campaign.campaign import Campaign
-from askwell.campaign.settings import SETTINGS_FILE, ExperimentSettings
-from askwell.pool.datasets import Dataset, load_dataset
+from askwell.campaign.settings import ExperimentSettings
+from askwell.pool.datasets import load_dataset
 from askwell.report.csv_files import count, read_rows, text, write_rows
 from askwell.report.curves import QueryRow, read_queries
 from askwell.reproduction.corruption import corrupted
+from askwell.reproduction.handed_over import create_or_open
 from askwell.reproduction.plans import Corruption
 
 SHARES_FILE = "shares.csv"
@@ -33,7 +33,7 @@ def run_corrupted(
     """Create or continue the campaign of one strategy and seed on its noisy pool, and write which share it asked for."""
     assert settings.dataset is not None, "an experiment names its data set"
     noisy = corrupted(load_dataset(settings.dataset), corruption, share, seed)
-    with _create_or_open(directory, settings, strategy, seed, noisy.data) as campaign:
+    with create_or_open(directory, settings, strategy, seed, noisy.data) as campaign:
         campaign.run(noisy.data.oracle, settings.rounds)
     write_shares(directory / SHARES_FILE, noisy_shares(read_queries(directory / "queries.csv"), noisy.noisy))
 
@@ -58,11 +58,3 @@ def write_shares(file: Path, shares: Sequence[NoisyShare]) -> None:
 def read_shares(file: Path) -> list[NoisyShare]:
     """The rows of the table; CampaignStateError when it is not there or not as it was written."""
     return [NoisyShare(**row) for row in read_rows(file, _PARSERS)]
-
-
-def _create_or_open(directory: Path, settings: ExperimentSettings, strategy: str, seed: int, data: Dataset) -> Campaign:
-    if (directory / SETTINGS_FILE).exists():
-        return Campaign.open(directory, pool=data.pool, test=data.test)
-    values = settings.model_dump(exclude={"seeds", "rounds", "recipe", "dataset"})
-    own = {"strategy": strategy, "seed": seed, "recipe": settings.recipe}
-    return Campaign.create_from(directory, {**values, **own}, data.pool, data.test)

@@ -12,9 +12,22 @@ from typing import Any
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, read_campaign_settings
 from askwell.report.curves import CurvePoint, read_curve, read_queries, write_curve, write_queries
 from askwell.reproduction.aleatoric import SHARES_FILE, read_shares, write_shares
-from askwell.reproduction.committed import Campaigns, committed_points, committed_run, longer_of, merged, union
+from askwell.reproduction.committed import (
+    Campaigns,
+    committed_lesions,
+    committed_points,
+    committed_run,
+    longer_of,
+    merged,
+    settings_of,
+    union,
+)
+from askwell.reproduction.folds import SCORES_FILE, collect_scores
+from askwell.reproduction.lesions import LesionPoint, lesion_points, read_lesions, splits_of, write_lesions
 from askwell.reproduction.plans import Case, Plan
+from askwell.reproduction.predictions import PREDICTIONS_FILE, read_predictions, write_predictions
 from askwell.reproduction.second_evaluation import second_curve_file
+from askwell.reproduction.ties import TIES_FILE, read_ties, write_ties
 from askwell.store.files import replace_file
 
 QUERIES_AT_MOST = 1_000_000  # bytes of queries.csv that are committed
@@ -28,12 +41,53 @@ def collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
     Of each campaign the longer one of what is committed and what is found is kept, and a result with other settings that holds more
     rounds as a whole: whoever runs an experiment for a while loses no committed result.
     """
+    if plan.extra.recipes:
+        _write_scores(plan, case, plan.runs(out), results)
+        return []
     campaigns = _campaigns(plan, plan.runs(out) / case.name)
+    if case.split:
+        _write_beside(plan, case, campaigns, results)
     own, *others = plan.extra.evaluations
     said = _write(plan, case, own, campaigns, "curve.csv", plan.runs(out), results)
     for other in others:
         said += _write(plan, case, other, campaigns, second_curve_file(Path(), other).name, plan.runs(out), results)
     return said
+
+
+def _write_scores(plan: Plan, case: Case, runs: Path, results: Path) -> None:
+    """The recipes' scores on the folds, and what they are of."""
+    place = results / plan.results(case)
+    if not collect_scores([runs / name / SCORES_FILE for name in plan.extra.recipes], place / SCORES_FILE):
+        return
+    commits = runs / COMMITS
+    about = {
+        "experiment": plan.experiment,
+        "preset": plan.preset,
+        "commits": commits.read_text(encoding="utf-8").split() if commits.exists() else [],
+        "hardware": {"collected on": _processor()},
+        "settings": settings_of(plan, case),
+        "reproduction": plan.extra.model_dump(mode="json", exclude_none=True),
+    }
+    text = json.dumps(about, indent=1) + "\n"
+    replace_file(place / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _write_beside(plan: Plan, case: Case, campaigns: Sequence[Path], results: Path) -> None:
+    """Tables of ties and of predictions: those of the campaigns that have them, in the place of what was there of them."""
+    place = results / plan.results(case)
+    if ties := [row for path in campaigns if (path / TIES_FILE).exists() for row in read_ties(path / TIES_FILE)]:
+        new = {(row.strategy, row.seed, row.split) for row in ties}
+        before = read_ties(place / TIES_FILE) if (place / TIES_FILE).exists() else []
+        place.mkdir(parents=True, exist_ok=True)
+        kept = [row for row in before if (row.strategy, row.seed, row.split) not in new]
+        write_ties(
+            place / TIES_FILE, sorted([*kept, *ties], key=lambda row: (row.split, row.strategy, row.seed, row.round))
+        )
+    files = [path / PREDICTIONS_FILE for path in campaigns if (path / PREDICTIONS_FILE).exists()]
+    if rows := [row for file in files for row in read_predictions(file)]:
+        place.mkdir(parents=True, exist_ok=True)
+        once = list(dict.fromkeys(rows))  # logistic regression stands beside each strategy's first seed
+        write_predictions(place / PREDICTIONS_FILE, sorted(once, key=lambda row: (row.arm, row.seed, row.id)))
 
 
 def _campaigns(plan: Plan, directory: Path) -> list[Path]:
@@ -54,7 +108,7 @@ def _write(
         return []
     before = committed_points(plan, case, evaluation, results)
     place = results / plan.results(case, None if evaluation == plan.settings.evaluation else evaluation)
-    if not before and (place / "curve.csv").exists() and len(read_curve(place / "curve.csv")) > len(found):
+    if not before and _rows_of_another(plan, case, place, results) > len(found):
         return [f"kept {place}, which has other settings and holds more rounds than the campaigns in {runs}."]
     keep = longer_of(before, found)
     points = merged(before, found, keep, plan.strategies())
@@ -62,14 +116,56 @@ def _write(
     about = _run(plan, case, evaluation, measured, points, runs)
     if keep and (known := committed_run(place)) is not None:
         about = _with_known(about, known)
-    if evaluation == plan.settings.evaluation:
+    if evaluation == plan.settings.evaluation and not case.split:
         _write_queries(place / "queries.csv", measured, keep, plan.strategies())
         if case.corruption is not None:
             _write_shares(place / SHARES_FILE, measured, keep, plan.strategies())
-    write_curve(place / "curve.csv", points)
+    if case.split:
+        rows = _with_other_splits(plan, case, measured, keep, points, results)
+        about |= {"splits": _rounds_by_split(plan, rows), "seeds": sorted({row.point.seed for row in rows})}
+        about |= {"hours": _hours([row.point for row in rows])}
+        write_lesions(place / "curve.csv", rows)
+    else:
+        write_curve(place / "curve.csv", points)
     text = json.dumps(about, indent=1) + "\n"
     replace_file(place / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
     return []
+
+
+def _rows_of_another(plan: Plan, case: Case, place: Path, results: Path) -> int:
+    """How many rounds a result holds that is there and is of other settings."""
+    file = place / "curve.csv"
+    if not file.exists() or (case.split and committed_lesions(plan, case, results)):
+        return 0
+    return len(read_lesions(file) if case.split else read_curve(file))
+
+
+def _with_other_splits(
+    plan: Plan,
+    case: Case,
+    campaigns: Sequence[Path],
+    keep: Campaigns,
+    points: Sequence[CurvePoint],
+    results: Path,
+) -> list[LesionPoint]:
+    """This split's points with their positives, between those of the other splits that are committed, in the plan's order."""
+    before = committed_lesions(plan, case, results)
+    queries = [row for path in campaigns for row in read_queries(path / "queries.csv")]
+    classes = {read_campaign_settings(path).classes for path in campaigns}
+    (positive,) = {each[1] for each in classes}
+    new = [point for point in points if (point.strategy, point.seed) not in keep]
+    kept = [row for row in before if row.split != case.split or (row.point.strategy, row.point.seed) in keep]
+    rows = [*kept, *lesion_points(case.split, new, queries, positive)]
+    splits, names = list(plan.extra.splits), list(dict.fromkeys(point.strategy for point in points))
+    names = list(dict.fromkeys([*plan.strategies(), *names, *(row.point.strategy for row in rows)]))
+    return sorted(
+        rows,
+        key=lambda row: (splits.index(row.split), names.index(row.point.strategy), row.point.seed, row.point.round),
+    )
+
+
+def _rounds_by_split(plan: Plan, rows: Sequence[LesionPoint]) -> dict[str, dict[str, dict[str, str]]]:
+    return {name: _rounds(plan, [row.point for row in rows if row.split == name]) for name in splits_of(rows)}
 
 
 def _write_queries(file: Path, campaigns: Iterable[Path], keep: Campaigns, order: Sequence[str]) -> None:
@@ -116,7 +212,7 @@ def _run(
         "commits": commits.read_text(encoding="utf-8").split() if commits.exists() else [],
         "versions": _distinct(_versions(each) for each in made),
         "hardware": _hardware(made),
-        "settings": case.settings.model_dump(mode="json", exclude_none=True),
+        "settings": settings_of(plan, case),
         "reproduction": plan.extra.model_dump(mode="json", exclude_none=True),
     }
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from askwell.campaign.settings import what_is_said
 from askwell.report.curves import CurvePoint, QueryRow, read_curve
 from askwell.reproduction.aleatoric import NoisyShare
+from askwell.reproduction.lesions import LesionPoint, read_lesions
 from askwell.reproduction.plans import Case, Plan
 
 Campaigns = frozenset[tuple[str, int]]  # strategy and seed
@@ -25,12 +26,20 @@ Row = TypeVar("Row", CurvePoint, QueryRow, NoisyShare)
 def committed_points(plan: Plan, case: Case, evaluation: str, results: Path) -> list[CurvePoint]:
     """The curve that is there of the same experiment; nothing where there is none or it was run with other settings."""
     directory = results / plan.results(case, None if evaluation == plan.settings.evaluation else evaluation)
-    run = committed_run(directory)
-    if run is None or _what_it_is(run["settings"]) != _what_it_is(
-        case.settings.model_dump(mode="json", exclude_none=True)
-    ):
-        return []
-    return read_curve(directory / "curve.csv")
+    if case.split:
+        return [row.point for row in committed_lesions(plan, case, results) if row.split == case.split]
+    return read_curve(directory / "curve.csv") if _is_of(plan, case, directory) else []
+
+
+def committed_lesions(plan: Plan, case: Case, results: Path) -> list[LesionPoint]:
+    """The curves of all splits that are there of the same experiment."""
+    directory = results / plan.results(case)
+    return read_lesions(directory / "curve.csv") if _is_of(plan, case, directory) else []
+
+
+def settings_of(plan: Plan, case: Case) -> dict[str, Any]:
+    """The settings as run.json has them: of all splits together, which differ in their data set alone, those of the plan."""
+    return (plan if case.split else case).settings.model_dump(mode="json", exclude_none=True)
 
 
 def committed_run(directory: Path) -> dict[str, Any] | None:
@@ -70,6 +79,11 @@ def merged(committed: Iterable[Row], found: Iterable[Row], keep: Campaigns, orde
 def union(*lists: Iterable[Hashable]) -> list[Any]:
     """Every entry once, in the order of their first appearance."""
     return list(dict.fromkeys(entry for each in lists for entry in each))
+
+
+def _is_of(plan: Plan, case: Case, directory: Path) -> bool:
+    run = committed_run(directory)
+    return run is not None and _what_it_is(run["settings"]) == _what_it_is(settings_of(plan, case))
 
 
 def _what_it_is(settings: dict[str, Any]) -> dict[str, Any]:

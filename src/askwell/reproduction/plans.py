@@ -6,11 +6,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from askwell.campaign.settings import ExperimentSettings, check_settings, read_toml
+from askwell.campaign.settings import DatasetName, ExperimentSettings, check_settings, read_toml
 from askwell.errors import SettingsError, UnknownNameError
 from askwell.learning.recipe import Recipe
+from askwell.models.backbone_settings import RANDOM
+from askwell.pool.named.isic2016_splits import FOLDS
 
-EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric")
+EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric", "figure5")
 DEFAULT_PRESET = "code"
 TABLE = "reproduction"
 SUFFIXES = {"point": "point", "mc_dropout": "mc"}  # of the directory of the evaluation that is not the preset's own
@@ -32,6 +34,11 @@ class Extra(BaseModel):
     mbr_nodes    figure 3: training images in the graph, drawn at random from the pair's, the initial ones among them
     networks     false: only the arms of mbr
     corruptions  aleatoric: what the pool is given, each in campaigns of its own: wrong labels, or mixtures of two digits
+    splits       figure 5: test sets by name, and the data set that has each; their curves stand in one file
+    folds        figure 5: the test sets are the five folds of the training images, divided anew for each seed
+    recipes      figure 5: changes to the recipe by name, each compared on the folds, with all labels
+    ties         figure 5: strategies of which is counted, from the weights, how many candidates share the score at which a query ends
+    predictions  figure 5: the last network's predictions of the test images are kept, and those of logistic regression on its features
     share        aleatoric: of wrong labels in the pool, or of mixtures against the pool's images
     """
 
@@ -47,12 +54,21 @@ class Extra(BaseModel):
     networks: bool = True
     corruptions: tuple[Corruption, ...] = ()
     share: float = Field(default=0.2, gt=0, lt=1)
+    splits: dict[str, DatasetName] = {}
+    folds: bool = False
+    recipes: dict[str, dict[str, Any]] = {}
+    ties: tuple[str, ...] = ()
+    predictions: bool = False
 
     @model_validator(mode="after")
     def _pairs_of_digits(self) -> "Extra":
         for pair in self.pairs:
             if len(set(pair.split("v"))) != 2:
                 raise ValueError(f"expected two classes with a v between them, such as 2v8, found {pair!r}")
+        if self.folds and self.splits:
+            raise ValueError("the folds are the splits; name no others")
+        if (self.splits or self.folds) and (self.pairs or self.corruptions or len(self.evaluations) > 1):
+            raise ValueError("splits go with neither pairs nor corruptions nor a second evaluation")
         if self.corruptions and len(self.evaluations) > 1:
             raise ValueError("campaigns on a noisy pool have one evaluation; name one in evaluations")
         if self.mbr and not self.pairs:
@@ -61,12 +77,14 @@ class Extra(BaseModel):
 
 
 class Case(NamedTuple):
-    """One experiment of a plan: a pair of digits, a corruption, or (name empty) the plan itself."""
+    """One experiment of a plan: a pair of digits, a corruption, a test set, or (name empty) the plan itself."""
 
     name: str
     settings: ExperimentSettings
     pair: tuple[str, ...] = ()
     corruption: Corruption | None = None
+    split: str = ""
+    fold: int | None = None
 
 
 class Plan(NamedTuple):
@@ -87,7 +105,7 @@ class Plan(NamedTuple):
         return out / (self.extra.runs or self.name)
 
     def cases(self) -> list[Case]:
-        """One experiment for each pair or corruption, else one."""
+        """One experiment for each pair, corruption or test set, else one."""
         if self.extra.pairs:
             return [
                 Case(
@@ -99,11 +117,23 @@ class Plan(NamedTuple):
             ]
         if self.extra.corruptions:
             return [Case(name, self.settings, corruption=name) for name in self.extra.corruptions]
+        if self.extra.recipes:
+            return [Case("", self.settings)]
+        if self.extra.folds:
+            return [Case(f"split-{number}", self.settings, split=str(number), fold=number) for number in range(FOLDS)]
+        if self.extra.splits:
+            return [
+                Case(f"split-{name}", self.settings.model_copy(update={"dataset": dataset}), split=name)
+                for name, dataset in self.extra.splits.items()
+            ]
         return [Case("", self.settings)]
 
     def results(self, case: Case, evaluation: str | None = None) -> Path:
-        """The directory of a case's results, below that of all results; of another evaluation than the preset's own if given."""
-        parts = [self.preset, case.name, SUFFIXES[evaluation] if evaluation else ""]
+        """The directory of a case's results, below that of all results; of another evaluation than the preset's own if given.
+
+        All splits have the same one.
+        """
+        parts = [self.preset, "" if case.split else case.name, SUFFIXES[evaluation] if evaluation else ""]
         return Path(self.experiment) / "-".join(part for part in parts if part)
 
     def strategies(self) -> tuple[str, ...]:
@@ -159,6 +189,12 @@ def changed(plan: Plan, *, seeds: int | None = None, precision: str | None = Non
 
 SMOKE: Mapping[str, int] = {"seeds": 1, "rounds": 2, "query": 5, "samples": 5, "initial": 20}
 SMOKE_VALIDATION, SMOKE_CANDIDATES, SMOKE_NODES = 20, 100, 80
+SMOKE_PAIR, SMOKE_COUNTS, SMOKE_SIDE, SMOKE_RECIPES = (
+    ("2", "8"),
+    (15, 5),
+    32,
+    2,
+)  # two digits in the place of two kinds of lesion
 
 
 def in_miniature(plan: Plan) -> Plan:
@@ -166,8 +202,14 @@ def in_miniature(plan: Plan) -> Plan:
     values = plan.settings.model_dump(exclude_none=True)
     recipe = {**values["recipe"], "steps": 4, "batch_size": 16}
     recipe.pop("epochs", None)
+    if recipe.get("backbone") is not None:
+        recipe["backbone"] |= {"weights": RANDOM, "sha256": None, "side": SMOKE_SIDE}
     values |= {**SMOKE, "dataset": "digits", "recipe": Recipe.model_validate(recipe)}
     values["validation"] = min(SMOKE_VALIDATION, plan.settings.validation)
     values["candidates"] = SMOKE_CANDIDATES
-    extra = plan.extra.model_copy(update={"mbr_nodes": SMOKE_NODES})
+    splits = dict.fromkeys(plan.extra.splits, "digits")
+    recipes = dict(list(plan.extra.recipes.items())[:SMOKE_RECIPES])
+    if splits or plan.extra.folds:
+        values |= {"keep_classes": SMOKE_PAIR, "initial_set": SMOKE_COUNTS}
+    extra = plan.extra.model_copy(update={"mbr_nodes": SMOKE_NODES, "splits": splits, "recipes": recipes})
     return plan._replace(settings=check_settings(ExperimentSettings, values, "the smoke test"), extra=extra)

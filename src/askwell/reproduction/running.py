@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from askwell.campaign.experiment import check_experiment, run_experiment
+from askwell.campaign.inputs import FEATURES
 from askwell.campaign.tasks import Standing
 from askwell.reproduction.aleatoric import run_corrupted
 from askwell.reproduction.checkout import commit
 from askwell.reproduction.collecting import COMMITS, collect
 from askwell.reproduction.committed import Campaigns, known_campaigns
+from askwell.reproduction.folds import SCORES_FILE, changed_recipe, prepare_features, run_fold, run_recipe
 from askwell.reproduction.jobs import Job, run_jobs
 from askwell.reproduction.mbr_running import run_arm
 from askwell.reproduction.plans import Case, Plan
+from askwell.reproduction.predictions import predict_at_the_end
 from askwell.reproduction.second_evaluation import evaluate_again
+from askwell.reproduction.ties import count_ties
 from askwell.store.files import replace_file
 
 
@@ -89,7 +93,12 @@ def _run_case(plan: Plan, case: Case, places: Places, workers: int, notify: Noti
 
         run_jobs(jobs, workers, finished)
 
-    if plan.extra.networks and case.corruption is None:
+    if plan.extra.recipes:
+        run_all("recipes", _recipe_jobs(plan, case, directory))
+        return
+    if case.fold is not None:
+        run_all("campaigns on folds", _fold_jobs(plan, case, case.fold, directory, known))
+    elif plan.extra.networks and case.corruption is None:
 
         def tell(done: int, total: int) -> None:
             notify(Headway(name, "rounds", done, total))
@@ -99,6 +108,8 @@ def _run_case(plan: Plan, case: Case, places: Places, workers: int, notify: Noti
     run_all("campaigns on a noisy pool", _noisy_jobs(plan, case, directory, known))
     run_all("campaigns on a graph", _graph_jobs(plan, case, directory, known))
     run_all("second evaluations", _evaluation_jobs(plan, case, directory, known))
+    run_all("ties", _tie_jobs(plan, case, directory))
+    run_all("predictions", _prediction_jobs(plan, case, directory))
 
 
 def _run_campaigns(
@@ -151,6 +162,41 @@ def _noisy_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> li
         Job(run_corrupted, (place, case.settings, strategy, seed, case.corruption, plan.extra.share))
         for strategy, seed, place in _places(plan.strategies(), case.settings.seeds, directory, known)
     ]
+
+
+def _fold_jobs(plan: Plan, case: Case, fold: int, directory: Path, known: Campaigns) -> list[Job]:
+    handed_over = case.settings.model_copy(update={"dataset": None})
+    check_experiment(handed_over, directory, resume=True)
+    features = directory.parent / FEATURES
+    places = _places(plan.strategies(), case.settings.seeds, directory, known)
+    if places:
+        prepare_features(case.settings, features)  # before jobs that would all compute them
+    return [Job(run_fold, (place, case.settings, name, seed, fold, features)) for name, seed, place in places]
+
+
+def _recipe_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+    """Of the recipes that have not been measured; features are computed before, for all that read the same ones."""
+    features, jobs = directory / FEATURES, []
+    for name, changes in plan.extra.recipes.items():
+        file = directory / name / SCORES_FILE
+        if not file.exists():
+            recipe = changed_recipe(case.settings.recipe, name, changes)
+            prepare_features(case.settings.model_copy(update={"recipe": recipe}), features)
+            jobs.append(Job(run_recipe, (file, case.settings, name, changes, features)))
+    return jobs
+
+
+def _tie_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+    """Of the campaigns that are finished, and whose weights are here."""
+    places = _places(plan.extra.ties, case.settings.seeds, directory, frozenset())
+    return [Job(count_ties, (place, case.split)) for _, _, place in places if _is_finished(case, place)]
+
+
+def _prediction_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+    if not plan.extra.predictions:
+        return []
+    places = _places(plan.strategies(), case.settings.seeds, directory, frozenset())
+    return [Job(predict_at_the_end, (place,)) for _, _, place in places if _is_finished(case, place)]
 
 
 def _graph_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> list[Job]:
