@@ -132,6 +132,28 @@ def test_warm_start_and_tuning_go_through_the_loop(tmp_path: Path):
     assert {stage.name for stage in stages} == {"fit", "evaluate", "score"}
 
 
+def test_an_initial_set_of_so_many_of_each_class(tmp_path: Path):
+    with small(tmp_path / "c", initial=9, initial_set=[6, 1, 2]) as campaign:
+        campaign.run(oracle=ORACLE, rounds=0)
+    labels = [row["label"] for row in table(tmp_path / "c" / "queries.csv")]
+    assert [labels.count(str(each)) for each in range(CLASSES)] == [6, 1, 2]
+    with Campaign.open(tmp_path / "c", pool=POOL, test=TEST) as campaign:
+        assert campaign.settings.initial_set == (6, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ([6, 1, 1], "initial_set to add up to initial = 9, found 8"),
+        ([8, 1], "an initial number for each of 3 classes, found 2"),
+    ],
+)
+def test_an_initial_set_that_cannot_be_is_refused(tmp_path: Path, counts: list[int], sentence: str):
+    with pytest.raises(SettingsError, match=sentence):
+        small(tmp_path / "c", initial=9, initial_set=counts)
+    assert not (tmp_path / "c").exists()
+
+
 def broken(image_shape: tuple[int, int, int], classes: int) -> nn.Module:
     """A network that yields NaN for a white image."""
 

@@ -9,7 +9,7 @@ import torch
 from askwell.errors import CampaignStateError, UnreadableImagesError
 from askwell.learning import features
 from askwell.learning.augmentation import FLIPS, flipped, flipped_views
-from askwell.learning.features import feature_file, is_written, read_features, write_features
+from askwell.learning.features import feature_file, is_written, read_features, write_features, write_part
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.models.backbone import trunk_network
@@ -143,3 +143,30 @@ def test_a_file_that_was_changed_is_refused(tmp_path):
 def test_the_first_pass_is_described(written):
     file, _ = written
     assert features.rate_text(file).startswith("The features of 70 images (4 mirror images each) took ")
+
+
+def test_a_part_of_a_pool_takes_its_features_from_the_whole(written, tmp_path):
+    file, _ = written
+    positions = torch.tensor([5, 69, 3])
+    part = ArrayPool(IMAGES[positions], ListedIds(tuple(POOL.ids[place] for place in positions.tolist())))
+    own = feature_file(tmp_path, FLIPPED, part)
+    write_part(file, positions, own)
+    assert is_written(own)
+    places = torch.arange(3)
+    assert torch.equal(read_features(own, part).images(places), read_features(file, POOL).images(positions))
+    standardised = read_features(own, part, own).images(places).double()
+    torch.testing.assert_close(
+        standardised.mean(dim=(0, 2, 3)), torch.zeros(1024, dtype=torch.float64), atol=1e-4, rtol=0
+    )
+
+
+def test_a_part_knows_which_of_its_images_could_not_be_read(tmp_path):
+    pool = PartlyUnreadable({4, 7})
+    whole = feature_file(tmp_path / "whole", PLAIN, pool)
+    write_features(whole, PLAIN, pool)
+    part = ArrayPool(IMAGES[[7, 8]], ListedIds((POOL.ids[7], POOL.ids[8])))
+    own = feature_file(tmp_path / "part", PLAIN, part)
+    write_part(whole, torch.tensor([7, 8]), own)
+    with pytest.raises(UnreadableImagesError, match="broken"):
+        read_features(own, part).images(torch.tensor([0]))
+    assert read_features(own, part).images(torch.tensor([1])).isfinite().all()

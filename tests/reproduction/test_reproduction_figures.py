@@ -9,9 +9,10 @@ from askwell.errors import CampaignStateError
 from askwell.report.curves import CurvePoint, write_curve
 from askwell.reproduction.aleatoric import NoisyShare, write_shares
 from askwell.reproduction.figures import draw
+from askwell.reproduction.markdown import markdown
 from askwell.reproduction.published import AUTHORS_FILE, BINARY_RUN, SET_A, authors_curves
 from askwell.reproduction.results import accuracies, read_results
-from askwell.reproduction.tables import TABLES, _crossing, filled, markdown
+from askwell.reproduction.tables import LESION_TABLES, TABLES, _crossing, filled
 
 
 def put(place, experiment, name, curves, *, seeds=3, initial=20, validation=0, shares=()):
@@ -132,7 +133,7 @@ def test_without_results_the_page_is_filled_and_nothing_drawn(tmp_path):
 
 def test_a_page_that_asks_for_an_unknown_table_is_refused():
     with pytest.raises(CampaignStateError, match="expected the name of a table"):
-        filled("<!-- begin table9 -->\n<!-- end table9 -->", {}, SETTINGS)
+        filled("<!-- begin table9 -->\n<!-- end table9 -->", {}, SETTINGS, SETTINGS / "results")
 
 
 def test_means_are_taken_only_where_all_seeds_have_come(drawn):
@@ -149,8 +150,10 @@ def test_validation_labels_are_not_counted_as_trained_on(drawn):
 
 
 def test_the_committed_results_make_tables():
-    page = filled((SETTINGS / "README.md").read_text(), read_results(SETTINGS / "results"), SETTINGS)
-    assert page.count("<!-- begin") == len(TABLES)
+    page = filled(
+        (SETTINGS / "README.md").read_text(), read_results(SETTINGS / "results"), SETTINGS, SETTINGS / "results"
+    )
+    assert page.count("<!-- begin") == len(TABLES) + len(LESION_TABLES)
 
 
 def test_markdown():

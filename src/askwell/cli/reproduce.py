@@ -26,11 +26,16 @@ def reproduce(
     paper: Annotated[str, typer.Argument(help="The paper: gal2017.")],
     experiment: Annotated[
         str | None,
-        typer.Argument(help="figure1, table1, table2, figure2, figure3 or aleatoric.", show_default="all of them"),
+        typer.Argument(
+            help="figure1, table1, table2, figure2, figure3, aleatoric or figure5.", show_default="all of them"
+        ),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="As the paper's text, its code, or askwell says; see reproduce/.", show_default="code"),
+        typer.Option(
+            help="As the paper's text, its code, or askwell says; see reproduce/.",
+            show_default="code; of figure5: text",
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Repetitions.", show_default="the settings'")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or bf16.", show_default="the settings'")] = None,
@@ -51,7 +56,9 @@ def reproduce(
     """Run a paper's experiments again from committed settings, or go on where that was stopped, and draw them."""
     from askwell.reproduction.checkout import paper_directory
     from askwell.reproduction.figures import draw as draw_results
-    from askwell.reproduction.plans import DEFAULT_PRESET, changed, chosen, in_miniature, read_plans
+    from askwell.reproduction.lesion_figures import draw_examples
+    from askwell.reproduction.plans import changed, chosen, default_plans, in_miniature, read_plans
+    from askwell.reproduction.results import LESIONS
 
     if paper not in PAPERS:
         raise UnknownNameError("paper", paper, PAPERS)
@@ -60,7 +67,7 @@ def reproduce(
     if draw:
         _say(draw_results(here, here))
         return
-    plans = chosen(every, experiment, preset or (None if smoke else DEFAULT_PRESET))
+    plans = default_plans(every, experiment) if not (preset or smoke) else chosen(every, experiment, preset)
     if smoke:
         if out_dir is not None:
             raise SettingsError(
@@ -73,8 +80,10 @@ def reproduce(
         err.print(f"ran {', '.join(plan.name for plan in plans)} in miniature; nothing was kept.", highlight=False)
         return
     plans = [changed(plan, seeds=seeds, precision=precision) for plan in plans]
-    _run(plans, every, out_dir or Path("runs") / paper, here / "results", workers)
-    _say(draw_results(here, here))
+    runs = out_dir or Path("runs") / paper
+    _run(plans, every, runs, here / "results", workers)
+    lesions = any(plan.experiment == LESIONS for plan in plans)
+    _say([*draw_results(here, here), *(draw_examples(runs) if lesions else ())])
 
 
 def _run(plans: "Sequence[Plan]", every: "Sequence[Plan]", runs: Path, results: Path, workers: int | None) -> None:

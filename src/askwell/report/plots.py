@@ -50,6 +50,7 @@ _SHORTEST_NAME = 8  # characters, however narrow its square
 _ERROR_HEIGHT = 2.2  # inches of the calibration error's axes
 _PANEL_HEIGHT, _PANEL_GAP = 3.4, 0.34  # inches of a panel's axes, and between two
 _PANEL_LEFT, _PANEL_EDGE = 0.92, 0.24  # inches left of the first panel and right of the last
+_MEASURED_HEIGHT = 2.5  # inches of the axes of a measured panel
 _LEGEND_COLUMNS = 4
 
 
@@ -60,6 +61,39 @@ class Panel:
     title: str
     curves: Mapping[str, Mapping[int, Curve]]
     behind: Mapping[str, Curve] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MeasuredPanel:
+    """Axes of anything measured against labels: strategy -> seed -> curve of its values, the means with standard errors.
+
+    levels are horizontal lines: what they are -> their height and its standard error. percent: values are fractions.
+    """
+
+    title: str
+    measured: str
+    curves: Mapping[str, Mapping[int, Curve]]
+    levels: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    percent: bool = False
+
+
+def draw_measured_panels(
+    rows: Sequence[Sequence[MeasuredPanel]], path: Path, *, title: str, below: str, along: str
+) -> tuple[Path, Path]:
+    """Draw a table of panels with one legend into path.png and path.svg; returns both paths.
+
+    Raises UsageError if no panel has a curve.
+    """
+    if not any(panel.curves for row in rows for panel in row):
+        raise UsageError("expected at least one curve to draw, found none; run the experiment first.")
+    return _save(lambda: _measured_figure(rows, title, below, along), path)
+
+
+def draw_pictures(
+    pictures: Mapping[str, NDArray[np.uint8]], path: Path, *, title: str, below: str
+) -> tuple[Path, Path]:
+    """Draw images [H, W, 3] side by side, each over its words, into path.png and path.svg; returns both paths."""
+    return _save(lambda: _pictures_figure(pictures, title, below), path)
 
 
 def draw_learning_curves(
@@ -267,6 +301,67 @@ def _draw_panel(axes: Axes, panel: Panel, looks: Mapping[str, Look]) -> None:
         order = 2.0 if name == BASELINE else 3.0
         _draw_line(axes, mean.labels, mean.accuracy, looks[name], shift, order)
         axes.lines[-1].set(clip_on=True, linewidth=1.5, markersize=4.5)
+
+
+def _measured_figure(rows: Sequence[Sequence[MeasuredPanel]], title: str, below: str, along: str) -> Figure:
+    looks = looks_of(dict.fromkeys(name for row in rows for panel in row for name in panel.curves))
+    foot = _BOTTOM + _LINE * -(-len(looks) // _LEGEND_COLUMNS) + 0.1
+    tall, gap, columns = _MEASURED_HEIGHT, _HEAD, max(map(len, rows))
+    height = _TOP + 0.14 + len(rows) * tall + (len(rows) - 1) * gap + foot
+    figure = _blank(height)
+    _draw_title(figure, height, title, below)
+    width = (_WIDTH - columns * _PANEL_LEFT - _PANEL_EDGE) / columns
+    for down, row in enumerate(rows):
+        for across, panel in enumerate(row):
+            left = _PANEL_LEFT + across * (width + _PANEL_LEFT)
+            axes = _axes(figure, left, height - _TOP - 0.14 - tall - down * (tall + gap), width, tall)
+            last = max((curve.labels[-1] for seeds in panel.curves.values() for curve in seeds.values()), default=1)
+            _dress_axes(axes, last, panel.measured)
+            axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+            axes.set_xlabel(along if down == len(rows) - 1 else "", labelpad=7)
+            if not panel.percent:
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+            axes.set_title(panel.title, fontsize=9.5, loc="left", pad=4)
+            _draw_measured(axes, panel, looks)
+    samples = [Line2D([0], [0]) for _ in looks]
+    for sample, look in zip(samples, looks.values(), strict=True):
+        _dress(sample, look)
+    words = [shortened(name) for name in looks]
+    figure.legend(
+        samples, words, loc="lower center", ncols=_LEGEND_COLUMNS, frameon=False, handlelength=2.6, fontsize=8.5
+    )
+    return figure
+
+
+def _draw_measured(axes: Axes, panel: MeasuredPanel, looks: Mapping[str, Look]) -> None:
+    """Levels, and means over seeds with a bar of one standard error each way, the strategies' bars shifted apart."""
+    for words, (level, error) in panel.levels.items():
+        axes.axhspan(level - error, level + error, color=QUIET, alpha=0.12, linewidth=0, zorder=0.5)
+        axes.axhline(level, color=QUIET, linewidth=0.9, linestyle=(0, (1, 2.4)), zorder=1.0)
+        note = axes.annotate(words, (0.01, level), xycoords=("axes fraction", "data"), fontsize=7.5, color=QUIET)
+        note.set(va="bottom", path_effects=[withStroke(linewidth=2.5, foreground="white")])
+    for shift, (name, seeds) in enumerate(panel.curves.items()):
+        mean = mean_curve(seeds)
+        values = [accuracies_at(seeds, n) for n in mean.labels]
+        errors = [float(np.std(each, ddof=1)) / len(each) ** 0.5 if len(each) > 1 else 0.0 for each in values]
+        order = 2.0 if name == BASELINE else 3.0
+        bars = axes.errorbar(mean.labels, mean.accuracy, errors, fmt="none", ecolor=looks[name].colour, elinewidth=0.9)
+        bars.lines[2][0].set(alpha=0.5, zorder=order - 0.5)
+        _draw_line(axes, mean.labels, mean.accuracy, looks[name], shift, order)
+        axes.lines[-1].set(clip_on=True, linewidth=1.5, markersize=4.5)
+
+
+def _pictures_figure(pictures: Mapping[str, NDArray[np.uint8]], title: str, below: str) -> Figure:
+    side = (_WIDTH - 0.48 - 0.12 * (len(pictures) - 1)) / len(pictures)
+    height = _HEAD + side + 0.42
+    figure = _blank(height)
+    _draw_title(figure, height, title, below)
+    for place, (words, pixels) in enumerate(pictures.items()):
+        axes = _axes(figure, 0.24 + place * (side + 0.12), 0.36, side, side)
+        axes.imshow(pixels, interpolation="lanczos")
+        axes.set_axis_off()
+        axes.set_title(words, fontsize=8.5, loc="left", y=-0.14)
+    return figure
 
 
 def _calibration_figure(

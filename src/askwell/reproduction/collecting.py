@@ -156,7 +156,7 @@ def _with_other_splits(
     new = [point for point in points if (point.strategy, point.seed) not in keep]
     kept = [row for row in before if row.split != case.split or (row.point.strategy, row.point.seed) in keep]
     rows = [*kept, *lesion_points(case.split, new, queries, positive)]
-    splits, names = list(plan.extra.splits), list(dict.fromkeys(point.strategy for point in points))
+    splits, names = [each.split for each in plan.cases()], list(dict.fromkeys(point.strategy for point in points))
     names = list(dict.fromkeys([*plan.strategies(), *names, *(row.point.strategy for row in rows)]))
     return sorted(
         rows,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from askwell.report.curves import Curve
 from askwell.report.plots import Panel, draw_accuracy_panels
+from askwell.reproduction.lesion_figures import draw_lesions
 from askwell.reproduction.published import AUTHORS_FILE, BINARY_RUN, SET_A, TABLE_1_RUN, authors_curves, published_name
 from askwell.reproduction.results import Result, Seeds, read_results
 from askwell.reproduction.tables import PRESETS, Results, filled
@@ -30,7 +31,8 @@ def draw(settings: Path, place: Path) -> list[Path]:
             written += draw_accuracy_panels(
                 panels, place / FIGURES / name, title=title, below=below, along=LABELS, lowest=lowest
             )
-    page = filled((settings / PAGE).read_text(encoding="utf-8"), results, settings)
+    written += draw_lesions(place / RESULTS, place / FIGURES)
+    page = filled((settings / PAGE).read_text(encoding="utf-8"), results, settings, place / RESULTS)
     replace_file(place / PAGE, lambda path: path.write_text(page, encoding="utf-8"))
     return [*written, place / PAGE]
 

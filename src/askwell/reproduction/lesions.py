@@ -76,7 +76,7 @@ def _curves(values: Iterable[tuple[str, int, int, float | None]]) -> dict[str, S
     found: dict[str, dict[int, dict[int, float]]] = {}
     for strategy, seed, labels, value in values:
         if value is not None:
-            found.setdefault(strategy, {}).setdefault(seed, {})[labels] = value
+            found.setdefault(strategy, {}).setdefault(seed, {})[labels] = float(value)
     return {name: {seed: _curve(own[seed]) for seed in sorted(own)} for name, own in found.items()}
 
 

@@ -13,7 +13,7 @@ from askwell.models.backbone_settings import RANDOM
 from askwell.pool.named.isic2016_splits import FOLDS
 
 EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric", "figure5")
-DEFAULT_PRESET = "code"
+DEFAULT_PRESET, OTHER_DEFAULTS = "code", {"figure5": "text"}  # the authors published no code of figure 5
 TABLE = "reproduction"
 SUFFIXES = {"point": "point", "mc_dropout": "mc"}  # of the directory of the evaluation that is not the preset's own
 
@@ -175,6 +175,12 @@ def chosen(plans: Sequence[Plan], experiment: str | None, preset: str | None) ->
             f"preset of {experiment or 'any experiment'}", str(preset), {plan.preset for plan in own}
         )
     return found
+
+
+def default_plans(plans: Sequence[Plan], experiment: str | None) -> list[Plan]:
+    """The plan of one experiment, or of each, that is meant where no preset is named."""
+    names = EXPERIMENTS if experiment is None else (experiment,)
+    return [plan for name in names for plan in chosen(plans, name, OTHER_DEFAULTS.get(name, DEFAULT_PRESET))]
 
 
 def changed(plan: Plan, *, seeds: int | None = None, precision: str | None = None) -> Plan:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from askwell.report.curves import Curve, CurvePoint, accuracies_at, curves_by_strategy, mean_labels, read_curve
 from askwell.reproduction.aleatoric import SHARES_FILE, NoisyShare, read_shares
 
+LESIONS = "figure5"
 Seeds = dict[int, Curve]
 
 
@@ -37,10 +38,15 @@ class Result(NamedTuple):
 
 
 def read_results(directory: Path) -> dict[tuple[str, str], Result]:
-    """(experiment, name) -> result, of every directory that holds one; CampaignStateError for a file that was changed."""
+    """(experiment, name) -> result, of every directory that holds one but figure 5's, which are tables of their own.
+
+    Raises CampaignStateError for a file that was changed.
+    """
     found: dict[tuple[str, str], Result] = {}
     for file in sorted(directory.glob("*/*/curve.csv")):
         place = file.parent
+        if place.parent.name == LESIONS:
+            continue
         run = json.loads((place / "run.json").read_text(encoding="utf-8"))
         shares = tuple(read_shares(place / SHARES_FILE)) if (place / SHARES_FILE).exists() else ()
         key = (place.parent.name, place.name)

@@ -2,13 +2,23 @@
 
 import re
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from askwell.errors import CampaignStateError
 from askwell.report.curves import Curve, first_crossing, mean_curve, sustained_crossing
 from askwell.report.wording import labels_text
 from askwell.reproduction.comparison import Sample, compare, sample
+from askwell.reproduction.lesion_tables import (
+    against_everything,
+    against_random,
+    labels_needed,
+    lesions,
+    official,
+    recipes,
+    ties,
+)
+from askwell.reproduction.markdown import NOTHING, markdown
 from askwell.reproduction.published import (
     AUTHORS_FILE,
     BALD_SPREAD,
@@ -25,12 +35,11 @@ from askwell.reproduction.results import Result, Seeds, accuracies
 Results = Mapping[tuple[str, str], Result]
 PRESETS = ("code", "text", "askwell")
 COLUMNS = ("paper", "authors' stored runs", "ours as coded", "ours as written", "ours at our best")
-NOTHING = "–"
 PAPERS_ORDER = ("bald", "variation_ratios", "max_entropy", "mean_std", "random")
 AT_LABELS = (100, 300, 1000)
 
 
-def filled(page: str, results: Results, directory: Path) -> str:
+def filled(page: str, results: Results, directory: Path, lesion_results: Path) -> str:
     """The page with what stands between <!-- begin NAME --> and <!-- end NAME --> replaced by the table of that name.
 
     Raises CampaignStateError for a name that there is no table of.
@@ -38,19 +47,14 @@ def filled(page: str, results: Results, directory: Path) -> str:
 
     def table(found: re.Match[str]) -> str:
         name = found.group(1)
-        if name not in TABLES:
+        if name not in TABLES and name not in LESION_TABLES:
             raise CampaignStateError(
-                f"expected the name of a table ({', '.join(TABLES)}), found {name!r}; correct the page."
+                f"expected the name of a table ({', '.join([*TABLES, *LESION_TABLES])}), found {name!r}; correct the page."
             )
-        return f"<!-- begin {name} -->\n{TABLES[name](results, directory)}\n<!-- end {name} -->"
+        text = LESION_TABLES[name](lesion_results) if name in LESION_TABLES else TABLES[name](results, directory)
+        return f"<!-- begin {name} -->\n{text}\n<!-- end {name} -->"
 
     return re.sub(r"<!-- begin (\w+) -->\n.*?<!-- end \1 -->", table, page, flags=re.DOTALL)
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, or a dash where it has no rows."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(header) + " |", "|" + "---|" * len(header), *lines]) if lines else NOTHING
 
 
 def crossings(results: Results, directory: Path) -> str:
@@ -215,6 +219,15 @@ TABLES: Mapping[str, Callable[[Results, Path], str]] = {
     "figure3": figure_3,
     "aleatoric": aleatoric,
     "runs": runs,
+}
+LESION_TABLES: Mapping[str, Callable[[Path], str]] = {
+    "lesions": lesions,
+    "against_everything": against_everything,
+    "against_random": against_random,
+    "ties": ties,
+    "recipes": recipes,
+    "official": official,
+    "labels_needed": labels_needed,
 }
 
 
