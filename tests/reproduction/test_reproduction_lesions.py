@@ -157,7 +157,7 @@ def test_a_recipe_is_changed_in_its_tables_and_a_wrong_value_named():
         changed_recipe(recipe, "x", {"backbone": {"hiden": [3]}})
 
 
-@pytest.mark.parametrize("name", ["text", "askwell", "whole", "official"])
+@pytest.mark.parametrize("name", ["text", "askwell", "official"])
 def test_the_committed_protocols(name):
     plan = read_plan(SETTINGS / f"figure5-{name}.toml")
     settings = plan.settings

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from askwell.errors import UsageError
@@ -67,14 +67,14 @@ class Panel:
 class MeasuredPanel:
     """Axes of anything measured against labels: strategy -> seed -> curve of its values, the means with standard errors.
 
-    levels are horizontal lines: what they are -> their height and its standard error. percent: values are fractions.
+    levels are horizontal lines: what they are -> their height and its standard error. digits: decimals of the values at the axis.
     """
 
     title: str
     measured: str
     curves: Mapping[str, Mapping[int, Curve]]
     levels: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    percent: bool = False
+    digits: int = 0
 
 
 def draw_measured_panels(
@@ -319,8 +319,7 @@ def _measured_figure(rows: Sequence[Sequence[MeasuredPanel]], title: str, below:
             _dress_axes(axes, last, panel.measured)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axes.set_xlabel(along if down == len(rows) - 1 else "", labelpad=7)
-            if not panel.percent:
-                axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+            axes.yaxis.set_major_formatter(FormatStrFormatter(f"%.{panel.digits}f"))
             axes.set_title(panel.title, fontsize=9.5, loc="left", pad=4)
             _draw_measured(axes, panel, looks)
     samples = [Line2D([0], [0]) for _ in looks]

@@ -87,7 +87,7 @@ def _panels(rows: Sequence[LesionPoint], split: str, levels: dict[str, list[floa
         else {}
     )
     return [
-        MeasuredPanel(title, "AUC", auc_curves(rows, split), drawn, percent=True),
+        MeasuredPanel(title, "AUC", auc_curves(rows, split), drawn, digits=2),
         MeasuredPanel(title, "positives acquired", positive_curves(rows, split, initial)),
     ]
 
@@ -96,6 +96,6 @@ def folds_apart(rows: Sequence[LesionPoint]) -> list[LesionPoint]:
     """Every fold of every repeat as a seed of its own, all of one test set called "all"."""
     folds = splits_of(rows)
     return [
-        row._replace(point=replace(row.point, seed=row.point.seed * len(folds) + folds.index(row.split)))
+        row._replace(split="all", point=replace(row.point, seed=row.point.seed * len(folds) + folds.index(row.split)))
         for row in rows
     ]
