@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torchvision.models as tv
 from torch import nn
 
 from askwell.errors import SettingsError, UnknownNameError
@@ -81,3 +82,20 @@ def test_bad_requests_are_named():
         cut(nn.Flatten(), 8)
     with pytest.raises(SettingsError, match=r"torch.fx can trace on images of 8 pixels, found one that it cannot"):
         cut(nn.Linear(9, 9), 8)
+
+
+def test_a_network_is_built_as_its_weights_were_published(monkeypatch):
+    """torchvision says some of it only where it loads weights itself; here it is made to, without a file."""
+    for name in ("googlenet", "inception_v3"):
+        weights = tv.get_model_weights(name)["DEFAULT"]
+        fresh = tv.get_model(name, weights=None, init_weights=False, aux_logits=True).state_dict()
+        monkeypatch.setattr(type(weights), "get_state_dict", lambda *_, fresh=fresh, **__: fresh)
+        theirs, ours = tv.get_model(name, weights=weights).eval(), build_network(name)
+        found = ours.load_state_dict(theirs.state_dict(), strict=False)
+        assert found.missing_keys == []
+        images = torch.rand(2, 3, 96, 96)
+        with torch.no_grad():
+            torch.testing.assert_close(ours(images), theirs(images))
+        assert isinstance(ours.train()(torch.rand(2, 3, 299, 299)), torch.Tensor)  # and no auxiliary outputs
+    with torch.device("meta"):
+        assert cut(build_network("vit_h_14"), preprocessing("vit_h_14").side).shape == (1280,)

@@ -10,7 +10,11 @@ from askwell.errors import SettingsError, UnknownNameError
 
 IMAGENET_MEAN, IMAGENET_STD, IMAGENET_SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224
 TIMM = "timm:"
-_INITIALISED = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}  # else they warn
+_AS_PUBLISHED = {  # what torchvision says only where it loads the weights itself; the other outputs are of no use here
+    "googlenet": {"init_weights": True, "transform_input": True, "aux_logits": False},
+    "inception_v3": {"init_weights": True, "transform_input": True, "aux_logits": False},
+    "vit_h_14": {"image_size": 518},
+}
 
 
 class Preprocessing(NamedTuple):
@@ -50,7 +54,7 @@ def build_network(name: str) -> nn.Module:
         return _timm().create_model(_timm_name(name), pretrained=False).eval()
     if name not in known_networks():
         raise UnknownNameError("network in torchvision (timm's are called timm:NAME)", name, known_networks())
-    return _torchvision().get_model(name, weights=None, **_INITIALISED.get(name, {})).eval()
+    return _torchvision().get_model(name, weights=None, **_AS_PUBLISHED.get(name, {})).eval()
 
 
 def preprocessing(name: str) -> Preprocessing:
