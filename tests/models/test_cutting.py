@@ -8,7 +8,7 @@ from torch import nn
 from askwell.errors import SettingsError, UnknownNameError
 from askwell.models.cutting import block_of, cut
 from askwell.models.networks import build_network, preprocessing
-from askwell.models.still import StillBatchNorm2d, hold_still
+from askwell.models.still import hold_still
 
 WHERE = {  # name -> side, shape of the last features, last block
     "squeezenet1_1": (64, (512, 3, 3), "features.12"),
@@ -55,13 +55,18 @@ def test_blocks_are_named_by_the_first_part_with_a_digit():
     assert [block_of(name) for name in names] == ["features.12", "layer4", "Mixed_7c", "norm", "w"]
 
 
-def test_batch_norm_stays_as_it_was_published():
-    network = build_network("resnet18")
+@pytest.mark.parametrize("name", ["resnet18", "timm:efficientnet_b0"])
+def test_batch_norm_stays_as_it_was_published(name: str):
+    network = build_network(name)
     hold_still(network)
     before = {name: value.clone() for name, value in network.state_dict().items() if "running" in name}
     network.train()(torch.rand(2, 3, 32, 32))
     assert all(torch.equal(network.state_dict()[name], value) for name, value in before.items())
-    assert not any(module.training for module in network.modules() if isinstance(module, StillBatchNorm2d))
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    assert not any(module.training for module in norms)
+    hold_still(network)
+    assert [type(module) for module in norms][0].__name__.count("Still") == 1
 
 
 def test_what_networks_were_published_for():
