@@ -66,7 +66,7 @@ def test_batch_norm_stays_as_it_was_published(name: str):
     assert norms
     assert not any(module.training for module in norms)
     hold_still(network)
-    assert [type(module) for module in norms][0].__name__.count("Still") == 1
+    assert type(norms[0]).__name__.count("Still") == 1
 
 
 def test_what_networks_were_published_for():
@@ -81,6 +81,9 @@ def test_bad_requests_are_named():
         build_network("squeezenet11")
     with pytest.raises(UnknownNameError, match="no network in timm called 'resnet18x'; did you mean resnet18"):
         build_network("timm:resnet18x")
+    with pytest.raises(UnknownNameError, match=r"choose one of .*, ... \(\d+ in all\)") as caught:
+        build_network("timm:zzzz")
+    assert len(str(caught.value)) < 4000  # timm has a thousand
     with pytest.raises(SettingsError, match="a side that the backbone can take, found 64"):
         cut(build_network("timm:vit_tiny_patch16_224"), 224, 64)
     with pytest.raises(SettingsError, match="a linear layer or a convolution at its end"):
