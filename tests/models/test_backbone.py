@@ -172,6 +172,7 @@ def test_settings_that_do_not_fit_together():
 
 
 def test_an_unreadable_file_is_no_weights(tmp_path):
-    (tmp_path / "w.pth").write_bytes(b"nonsense")
-    with pytest.raises(SettingsError, match="cannot be read as such"):
-        load_weights(tmp_path / "w.pth")
+    for name in ("w.pth", "w.safetensors"):
+        (tmp_path / name).write_bytes(b"nonsense")
+        with pytest.raises(SettingsError, match=r"cannot be read as such|does not accept"):
+            load_weights(tmp_path / name)

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from askwell.errors import SettingsError, UnknownNameError
@@ -75,6 +76,13 @@ def published_weights(name: str) -> Published:
     weights: Any = _torchvision().get_model_weights(name)["DEFAULT"]
     prefix = weights.url.rpartition("-")[2].partition(".")[0]
     return Published(weights.url, prefix, float(weights.meta["_file_size"]))
+
+
+def size_in_megabytes(name: str) -> float:
+    """How large a network's weights are in fp32."""
+    with torch.device("meta"):
+        state = build_network(name).state_dict()
+    return sum(value.numel() * value.element_size() for value in state.values()) / 1e6
 
 
 def timm_state(name: str) -> dict[str, Any]:
