@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from askwell.campaign import inputs
+from askwell.campaign import experiment, inputs
 from askwell.campaign.campaign import Campaign
 from askwell.campaign.experiment import check_experiment, run_experiment
 from askwell.campaign.settings import ExperimentSettings, check_settings, read_campaign_settings
@@ -90,6 +90,18 @@ def test_an_experiment_computes_its_features_once_and_every_campaign_has_them(tm
     check_experiment(settings, tmp_path, resume=True)
     run_experiment(settings, tmp_path, workers=1, threads=1, notify=told.append)
     assert len(written) == 2
+
+
+@pytest.mark.parametrize(("fit", "head"), [("whole", "bayesian"), ("last_blocks", "own"), ("frozen", "bayesian")])
+def test_weights_of_another_network_are_refused_before_any_image_is_read(tmp_path, monkeypatch, fit, head):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
+    backbone = {"name": "squeezenet1_1", "weights": str(tmp_path / "w.pth"), "fit": fit, "head": head}
+    settings = ExperimentSettings.model_validate({"seeds": 1, "rounds": 0, "recipe": {"backbone": backbone}})
+    monkeypatch.setattr(experiment, "dataset_of", None)
+    monkeypatch.setattr(experiment, "_run_in_workers", None)
+    with pytest.raises(SettingsError, match=r"^expected weights of squeezenet1_1"):
+        run_experiment(settings, tmp_path / "out", workers=2, threads=1, notify=lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_weights_file_is_recorded_and_its_place_may_change(tmp_path):
