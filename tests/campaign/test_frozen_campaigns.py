@@ -13,7 +13,9 @@ from askwell.campaign.settings import ExperimentSettings, check_settings, read_c
 from askwell.errors import SettingsError
 from askwell.learning.recipe import Recipe
 from askwell.models.weights import sha256_of
-from askwell.pool.oracle import oracle
+from askwell.pool.datasets import Dataset
+from askwell.pool.images import as_labelled, as_pool
+from askwell.pool.oracle import DatasetOracle, oracle
 
 SEED = torch.Generator().manual_seed(5)
 IMAGES = torch.randint(0, 256, (60, 3, 24, 24), dtype=torch.uint8, generator=SEED)
@@ -90,6 +92,42 @@ def test_an_experiment_computes_its_features_once_and_every_campaign_has_them(tm
     check_experiment(settings, tmp_path, resume=True)
     run_experiment(settings, tmp_path, workers=1, threads=1, notify=told.append)
     assert len(written) == 2
+
+
+def test_what_an_earlier_try_left_is_kept_only_for_the_same_pixels(tmp_path, monkeypatch):
+    written, write = [], inputs.write_features
+    monkeypatch.setattr(inputs, "write_features", lambda file, *rest: written.append(file.key) or write(file, *rest))
+    images, own = IMAGES.clone(), recipe()
+
+    def prepare() -> int:
+        before = len(written)
+        pool, test = as_pool(images[:40]), as_labelled((images[40:], LABELS[40:]))
+        answers = DatasetOracle(pool.ids, LABELS[:40], test.classes)
+        data = Dataset("noise", test.classes, pool, test, answers, "torch's generator")
+        inputs.experiment_features(tmp_path, own, data, lambda *_: None)
+        return len(written) - before
+
+    assert prepare() == 2
+    assert prepare() == 0
+    images[50] += 1
+    assert prepare() == 1
+    assert prepare() == 0
+
+
+def test_features_beside_other_images_are_not_taken(tmp_path):
+    """Images that were handed over may have the ids of others."""
+    with create(tmp_path / "a", recipe()) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+        wanted = numbers(campaign)
+    other = 255 - IMAGES
+    with Campaign.create(
+        tmp_path / "other", pool=other[:40], test=(other[40:], LABELS[40:]), recipe=recipe(), initial=8, samples=5
+    ) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+    shutil.move(tmp_path / "other" / "features", tmp_path / "features")
+    with create(tmp_path / "b" / "c", recipe()) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+        assert numbers(campaign) == wanted
 
 
 @pytest.mark.parametrize(("fit", "head"), [("whole", "bayesian"), ("last_blocks", "own"), ("frozen", "bayesian")])

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def _train(batch_norm: nn.Module, mode: bool = True) -> nn.Module:
-    return nn.Module.train(batch_norm, False)
+def _train(self: Any, mode: bool = True) -> Any:
+    return nn.Module.train(self, False)
 
 
 class StillBatchNorm2d(nn.BatchNorm2d):
