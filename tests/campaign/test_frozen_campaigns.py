@@ -89,6 +89,9 @@ def test_an_experiment_computes_its_features_once_and_every_campaign_has_them(tm
         assert [sha256_of(file) for file in theirs] == [sha256_of(file) for file in own]
         assert (tmp_path / strategy / "seed-0" / "curve.csv").read_text().count("\n") == 3
     assert any("images/s" in standing.doing for standing in told)
+    said = inputs.first_passes(tmp_path)
+    assert [sentence.split(" images")[0] for sentence in said] == ["the features of 1197", "the features of 600"]
+    assert all("images/s; they are kept in" in sentence for sentence in said)
     check_experiment(settings, tmp_path, resume=True)
     run_experiment(settings, tmp_path, workers=1, threads=1, notify=told.append)
     assert len(written) == 2

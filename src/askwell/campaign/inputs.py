@@ -4,6 +4,7 @@ An experiment's features lie in its directory, where its first campaign or the e
 (a second name of the same file where the disk can do that), so that it can be copied and moved alone.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from askwell.learning.features import (
     FeatureFile,
     feature_file,
     is_written,
+    rate_text,
     read_features,
     same_images,
     views_of,
@@ -61,6 +63,11 @@ def experiment_features(out: Path, recipe: Recipe, data: Dataset, tell: Tell) ->
             file = feature_file(out / FEATURES, recipe, part)
             if not is_written(file) or not (begun or same_images(file, part)):
                 _write(file, recipe, part, tell)
+
+
+def first_passes(out: Path) -> list[str]:
+    """A sentence on each first pass over images that an experiment has made, the longest first."""
+    return [rate_text(note) for note in sorted((out / FEATURES).glob("*.json"), key=_seconds, reverse=True)]
 
 
 def read_by(recipe: Recipe) -> tuple[object, ...]:
@@ -111,3 +118,7 @@ def _write(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Tell) -> None:
         tell(f"features, {rate:.0f} images/s,", done, total)
 
     write_features(file, recipe, pool, rated)
+
+
+def _seconds(note: Path) -> float:
+    return json.loads(note.read_text(encoding="utf-8"))["seconds"]

@@ -173,12 +173,15 @@ def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile 
     return FeaturePool(pool, features, unreadable, centre, scale)
 
 
-def rate_text(file: FeatureFile) -> str:
-    """A sentence on the first pass: how many images, of how many mirror images each, in how many seconds."""
-    note = json.loads(file.note.read_text(encoding="utf-8"))
-    items, views, seconds = note["items"], note["views"], note["seconds"]
+def rate_text(note: Path) -> str:
+    """A sentence on a first pass, from its note: how many images, of how many mirror images each, in how many seconds."""
+    about = json.loads(note.read_text(encoding="utf-8"))
+    items, views, seconds = about["items"], about["views"], about["seconds"]
     mirrored = f" ({views} mirror images each)" if views > 1 else ""
-    return f"The features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; they are kept in {file.array}."
+    return (
+        f"the features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; "
+        f"they are kept in {note.with_suffix('.npy')}."
+    )
 
 
 def _write_note(
