@@ -21,6 +21,8 @@ AskwellError
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 
+MOST_NAMES = 100  # that a message lists; timm has a thousand
+
 
 class AskwellError(Exception):
     """Anything askwell refuses to do, in one sentence meant for a person."""
@@ -40,7 +42,8 @@ class UnknownNameError(UsageError):
     def __init__(self, kind: str, found: str, known: Iterable[str]) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(found, names, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names)}."
+        more = f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else ""
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(names[:MOST_NAMES])}{more}."
         super().__init__(f"there is no {kind} called {found!r}; {hint}")
 
     def __reduce__(self) -> tuple[Callable[[str], UsageError], tuple[str]]:

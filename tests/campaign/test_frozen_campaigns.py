@@ -6,14 +6,16 @@ import shutil
 import pytest
 import torch
 
-from askwell.campaign import inputs
+from askwell.campaign import experiment, inputs
 from askwell.campaign.campaign import Campaign
 from askwell.campaign.experiment import check_experiment, run_experiment
 from askwell.campaign.settings import ExperimentSettings, check_settings, read_campaign_settings
 from askwell.errors import SettingsError
 from askwell.learning.recipe import Recipe
 from askwell.models.weights import sha256_of
-from askwell.pool.oracle import oracle
+from askwell.pool.datasets import Dataset
+from askwell.pool.images import as_labelled, as_pool
+from askwell.pool.oracle import DatasetOracle, oracle
 
 SEED = torch.Generator().manual_seed(5)
 IMAGES = torch.randint(0, 256, (60, 3, 24, 24), dtype=torch.uint8, generator=SEED)
@@ -87,9 +89,60 @@ def test_an_experiment_computes_its_features_once_and_every_campaign_has_them(tm
         assert [sha256_of(file) for file in theirs] == [sha256_of(file) for file in own]
         assert (tmp_path / strategy / "seed-0" / "curve.csv").read_text().count("\n") == 3
     assert any("images/s" in standing.doing for standing in told)
+    said = inputs.first_passes(tmp_path)
+    assert [sentence.split(" images")[0] for sentence in said] == ["the features of 1197", "the features of 600"]
+    assert all("images/s; they are kept in" in sentence for sentence in said)
     check_experiment(settings, tmp_path, resume=True)
     run_experiment(settings, tmp_path, workers=1, threads=1, notify=told.append)
     assert len(written) == 2
+
+
+def test_what_an_earlier_try_left_is_kept_only_for_the_same_pixels(tmp_path, monkeypatch):
+    written, write = [], inputs.write_features
+    monkeypatch.setattr(inputs, "write_features", lambda file, *rest: written.append(file.key) or write(file, *rest))
+    images, own = IMAGES.clone(), recipe()
+
+    def prepare() -> int:
+        before = len(written)
+        pool, test = as_pool(images[:40]), as_labelled((images[40:], LABELS[40:]))
+        answers = DatasetOracle(pool.ids, LABELS[:40], test.classes)
+        data = Dataset("noise", test.classes, pool, test, answers, "torch's generator")
+        inputs.experiment_features(tmp_path, own, data, lambda *_: None)
+        return len(written) - before
+
+    assert prepare() == 2
+    assert prepare() == 0
+    images[50] += 1
+    assert prepare() == 1
+    assert prepare() == 0
+
+
+def test_features_beside_other_images_are_not_taken(tmp_path):
+    """Images that were handed over may have the ids of others."""
+    with create(tmp_path / "a", recipe()) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+        wanted = numbers(campaign)
+    other = 255 - IMAGES
+    with Campaign.create(
+        tmp_path / "other", pool=other[:40], test=(other[40:], LABELS[40:]), recipe=recipe(), initial=8, samples=5
+    ) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+    shutil.move(tmp_path / "other" / "features", tmp_path / "features")
+    with create(tmp_path / "b" / "c", recipe()) as campaign:
+        campaign.run(oracle(LABELS[:40]), 0)
+        assert numbers(campaign) == wanted
+
+
+@pytest.mark.parametrize(("fit", "head"), [("whole", "bayesian"), ("last_blocks", "own"), ("frozen", "bayesian")])
+def test_weights_of_another_network_are_refused_before_any_image_is_read(tmp_path, monkeypatch, fit, head):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
+    backbone = {"name": "squeezenet1_1", "weights": str(tmp_path / "w.pth"), "fit": fit, "head": head}
+    settings = ExperimentSettings.model_validate({"seeds": 1, "rounds": 0, "recipe": {"backbone": backbone}})
+    monkeypatch.setattr(experiment, "dataset_of", None)
+    monkeypatch.setattr(experiment, "_run_in_workers", None)
+    with pytest.raises(SettingsError, match=r"^expected weights of squeezenet1_1"):
+        run_experiment(settings, tmp_path / "out", workers=2, threads=1, notify=lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_weights_file_is_recorded_and_its_place_may_change(tmp_path):

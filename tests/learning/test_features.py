@@ -142,7 +142,7 @@ def test_a_file_that_was_changed_is_refused(tmp_path):
 
 def test_the_first_pass_is_described(written):
     file, _ = written
-    assert features.rate_text(file).startswith("The features of 70 images (4 mirror images each) took ")
+    assert features.rate_text(file.note).startswith("the features of 70 images (4 mirror images each) took ")
 
 
 def test_a_part_of_a_pool_takes_its_features_from_the_whole(written, tmp_path):
@@ -152,6 +152,7 @@ def test_a_part_of_a_pool_takes_its_features_from_the_whole(written, tmp_path):
     own = feature_file(tmp_path, FLIPPED, part)
     write_part(file, positions, own)
     assert is_written(own)
+    assert features.same_images(own, part)
     places = torch.arange(3)
     assert torch.equal(read_features(own, part).images(places), read_features(file, POOL).images(positions))
     standardised = read_features(own, part, own).images(places).double()

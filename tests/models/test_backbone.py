@@ -124,6 +124,19 @@ def test_an_own_head_of_a_convolution():
     assert MCDropout(network, samples=2, batch=2).log_probs(torch.rand(2, 3, 32, 32)).shape == (2, 2, 3)
 
 
+def test_an_own_head_drops_where_the_network_was_published_to():
+    """Transformers have dropout of probability 0 in every block, which is to stay so."""
+
+    def dropped(name: str, dropout: float) -> set[float]:
+        settings = Backbone(name=name, weights="none", head="own", dropout=dropout)
+        network = backbone_network(settings, (3, 224, 224), 2)
+        return {module.p for module in network.modules() if isinstance(module, nn.Dropout)}
+
+    with torch.device("meta"):
+        assert dropped("vit_b_16", 0.3) == {0.0}
+        assert dropped("mobilenet_v3_small", 0.3) == {0.3}
+
+
 def test_weights_that_belong_to_another_network_are_refused(tmp_path):
     torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
     settings = SMALL.model_copy(update={"weights": str(tmp_path / "w.pth")})
@@ -159,6 +172,7 @@ def test_settings_that_do_not_fit_together():
 
 
 def test_an_unreadable_file_is_no_weights(tmp_path):
-    (tmp_path / "w.pth").write_bytes(b"nonsense")
-    with pytest.raises(SettingsError, match="cannot be read as such"):
-        load_weights(tmp_path / "w.pth")
+    for name in ("w.pth", "w.safetensors"):
+        (tmp_path / name).write_bytes(b"nonsense")
+        with pytest.raises(SettingsError, match=r"cannot be read as such|does not accept"):
+            load_weights(tmp_path / name)

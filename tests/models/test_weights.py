@@ -68,7 +68,18 @@ def test_published_weights_are_downloaded_once_by_their_checksum(places, monkeyp
     assert asked == [("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", "b8a52dc0")]
 
 
-def test_offline_it_is_said_where_to_put_the_file(places, offline):
+def test_timms_weights_are_not_taken_for_torchvisions(places, monkeypatch):
+    named, cache = places
+    monkeypatch.setattr(weights, "timm_state", lambda name: {"timm's": torch.ones(1)})
+    with pytest.warns(DownloadingWeights, match=r"downloading about 47 MB of timm's weights for timm:resnet18"):
+        found = find_weights(Backbone(name="timm:resnet18"))
+    assert found.path == cache / "timm-resnet18.safetensors"
+    torch.save(STATE, named / "resnet18-f37072fd.pth")
+    assert find_weights(Backbone(name="resnet18")).path == named / "resnet18-f37072fd.pth"
+    assert find_weights(Backbone(name="timm:resnet18")) == found
+
+
+def test_offline_it_is_said_where_to_put_the_file(places, offline, monkeypatch):
     named, cache = places
     with (
         pytest.warns(DownloadingWeights),
@@ -78,6 +89,12 @@ def test_offline_it_is_said_where_to_put_the_file(places, offline):
     ):
         find_weights(Backbone(name="vgg16"))
     assert all(str(place) in str(caught.value) for place in (named, cache))
+    monkeypatch.setattr(weights, "timm_state", lambda name: (cache / "nowhere").read_bytes())
+    with (
+        pytest.warns(DownloadingWeights),
+        pytest.raises(WeightsNotFoundError, match=r"as timm-resnet18.safetensors or"),
+    ):
+        find_weights(Backbone(name="timm:resnet18"))
     with pytest.raises(WeightsNotFoundError, match=r"a file of weights at .*/none.pth, found none"):
         find_weights(Backbone(name="vgg16", weights="none.pth"))
 
@@ -94,8 +111,11 @@ def test_no_pickle_is_run(tmp_path):
 
     with (tmp_path / "w.pth").open("wb") as file:
         pickle.dump({"a": Harmful()}, file, protocol=2)
-    with pytest.raises(SettingsError, match="cannot be read as such"):
+    with pytest.raises(
+        SettingsError, match="what torch's weights-only load does not accept; name a state dict"
+    ) as caught:
         load_weights(tmp_path / "w.pth")
+    assert "weights_only" not in str(caught.value)  # torch advises to run the pickle
     torch.save([1], tmp_path / "w.pth")
     with pytest.raises(SettingsError, match=r"a state dict, name -> tensor, in .*, found a list"):
         load_weights(tmp_path / "w.pth")

@@ -70,6 +70,24 @@ def report(points: Sequence[CurvePoint], directory: Path, queries: Sequence[Quer
 
 
 @WORDS_ONLY
+def test_the_weights_that_the_network_began_with_are_stated_at_the_top(points_of: Points, tmp_path: Path) -> None:
+    points = points_of(["bald"], 1)
+    own = {f"recipe.backbone.{name}": value for name, value in {"name": "vgg16", "fit": "whole"}.items()}
+    file = {"recipe.backbone.weights": "/somewhere/vgg16-397923af.pth", "recipe.backbone.sha256": 64 * "3"}
+    for settings, sentence in (
+        ({"recipe.model": "bcnn"}, "The network, bcnn, began with random weights."),
+        (
+            own | file,
+            "vgg16, began with the weights of vgg16-397923af.pth (sha256 333333333333...); all of it was trained.",
+        ),
+        (own | {"recipe.backbone.weights": "none"}, "vgg16, began with random weights; all of it was trained."),
+    ):
+        page = report(points, tmp_path, settings={"recipe.model": "backbone"} | settings)
+        assert sentence in page.text.split("Is active learning helping?")[0]
+    assert "random weights" not in report(points, tmp_path, settings={"recipe.model": "mine:network"}).text
+
+
+@WORDS_ONLY
 def test_time_and_settings_are_shown(points_of: Points, tmp_path: Path) -> None:
     page = report([*points_of(["bald"], 3, 4), CurvePoint("untimed", 0, 0, 20, 0.5)], tmp_path)
     assert page.tables["Seconds per round"] == [

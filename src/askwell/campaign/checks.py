@@ -18,7 +18,9 @@ from askwell.learning.features import views_of
 from askwell.learning.randomness import seeded
 from askwell.learning.recipe import Recipe
 from askwell.learning.supervised import new_model, parameter_groups
-from askwell.models.backbone import cached_shape, trunk_network
+from askwell.models.backbone import backbone_network, backbone_side, cached_shape, trunk_network
+from askwell.models.backbone_settings import Backbone
+from askwell.models.weights import resolved_weights
 from askwell.pool.images import LabelledImages, Pool
 from askwell.pool.reading import HashedPool
 from askwell.pool.splits import grouped_split, uniform_split
@@ -43,6 +45,16 @@ def check_network(settings: CampaignSettings) -> None:
         with warnings.catch_warnings():  # full passes are said when they are taken
             warnings.simplefilter("ignore", FullPassesWarning)
             MCDropout(model, samples=1)
+
+
+def check_backbone(backbone: Backbone) -> None:
+    """Find its weights, or download them, and raise what is raised where they are not there or are those of another network."""
+    resolved, side = resolved_weights(backbone), backbone_side(backbone)
+    with seeded(0, torch.device("cpu")):
+        if backbone.head == "own":
+            backbone_network(resolved, (3, side, side), classes=2)
+        else:
+            trunk_network(resolved, (3, side, side))
 
 
 def check_images(settings: CampaignSettings, pool: Pool, test: LabelledImages) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from askwell.campaign.campaign import resolved
+from askwell.campaign.checks import check_backbone
 from askwell.campaign.data import dataset_of, moved
 from askwell.campaign.inputs import experiment_features
 from askwell.campaign.lockstep import begun_in_lockstep, run_in_lockstep, runs_in_lockstep
@@ -98,7 +99,7 @@ def run_experiment(
     Raises what the first failing campaign raised, named; the others can be resumed. Ctrl-C (KeyboardInterrupt) stops all of them,
     resumable.
     """
-    _prepare_features(settings, out, notify)
+    _prepare_backbone(settings, out, notify)
     tasks = [task for task in campaign_tasks(settings, out) if (task.strategy, task.seed) not in leave_out]
     together = runs_in_lockstep(tasks, lockstep)
     new = threads or max(1, processors() // (1 if together else workers))
@@ -111,18 +112,24 @@ def run_experiment(
         _run_in_workers(budget, workers, notify)
 
 
-def _prepare_features(settings: ExperimentSettings, out: Path, notify: Callable[[Standing], None]) -> None:
-    """Before the first campaign, so that none computes what another computes too."""
-    if not settings.recipe.frozen:
+def _prepare_backbone(settings: ExperimentSettings, out: Path, notify: Callable[[Standing], None]) -> None:
+    """Before the first campaign: weights that cannot be used are refused or downloaded here, and a frozen trunk's features computed, so
+    that no campaign computes what another computes too.
+    """
+    tasks = campaign_tasks(settings, out)
+    total, recipe = len(tasks) * (settings.rounds + 1), settings.recipe
+    if recipe.backbone is None or rounds_committed(tasks) == total:
         return
-    data, tasks = dataset_of(settings, out), campaign_tasks(settings, out)
+    check_backbone(recipe.backbone)
+    if not recipe.frozen:
+        return
+    data = dataset_of(settings, out)
     assert data is not None, "an experiment names a data set or a folder"
-    total = len(tasks) * (settings.rounds + 1)
 
     def tell(doing: str, done: int, of: int) -> None:
         notify(Standing(rounds_committed(tasks), total, f"{doing} {done / of:4.0%}"))
 
-    experiment_features(out, resolved(settings.recipe), data, tell)
+    experiment_features(out, resolved(recipe), data, tell)
 
 
 def processors() -> int:

@@ -4,14 +4,25 @@ An experiment's features lie in its directory, where its first campaign or the e
 (a second name of the same file where the disk can do that), so that it can be copied and moved alone.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from askwell.campaign.data import first_campaign
 from askwell.campaign.workspace import Notify, Stage, Workspace
-from askwell.learning.features import FeatureFile, feature_file, is_written, read_features, views_of, write_features
+from askwell.learning.features import (
+    FeatureFile,
+    feature_file,
+    is_written,
+    rate_text,
+    read_features,
+    same_images,
+    views_of,
+    write_features,
+)
 from askwell.learning.recipe import Recipe
 from askwell.pool.datasets import Dataset
 from askwell.pool.images import LabelledImages, Pool
@@ -34,7 +45,7 @@ def network_inputs(workspace: Workspace, notify: Notify) -> Workspace:
         notify(Stage(workspace.store.rounds_done(), doing, done, total))
 
     pool, test = workspace.pool, workspace.test
-    shared = workspace.directory.parents[1] / FEATURES if len(workspace.directory.parents) > 1 else None
+    shared = _of_experiment(workspace)
     files = [_at_hand(workspace.directory / FEATURES, shared, recipe, part, tell) for part in (pool, test.images)]
     like = files[0] if recipe.backbone is not None and recipe.backbone.standardise else None
     measured = LabelledImages(read_features(files[1], test.images, like), test.labels, test.classes, test.groups)
@@ -42,12 +53,21 @@ def network_inputs(workspace: Workspace, notify: Notify) -> Workspace:
 
 
 def experiment_features(out: Path, recipe: Recipe, data: Dataset, tell: Tell) -> None:
-    """Compute the features that an experiment's campaigns need into its directory, unless they are there; recipe is resolved."""
+    """Compute the features that an experiment's campaigns need into its directory, unless they are there; recipe is resolved.
+
+    Before there is a campaign, files that an earlier try left are kept only if they are of the same pixels.
+    """
     if recipe.frozen:
+        begun = first_campaign(out) is not None
         for part in (data.pool, data.test.images):
             file = feature_file(out / FEATURES, recipe, part)
-            if not is_written(file):
+            if not is_written(file) or not (begun or same_images(file, part)):
                 _write(file, recipe, part, tell)
+
+
+def first_passes(out: Path) -> list[str]:
+    """A sentence on each first pass over images that an experiment has made, the longest first."""
+    return [rate_text(note) for note in sorted((out / FEATURES).glob("*.json"), key=_seconds, reverse=True)]
 
 
 def read_by(recipe: Recipe) -> tuple[object, ...]:
@@ -65,6 +85,13 @@ def read_by(recipe: Recipe) -> tuple[object, ...]:
         views,
         recipe.precision,
     )
+
+
+def _of_experiment(workspace: Workspace) -> Path | None:
+    """Where the experiment that the campaign is of has its features; images that were handed over are nobody else's."""
+    named = workspace.settings.dataset is not None or workspace.settings.images is not None
+    above = workspace.directory.absolute().parents
+    return above[1] / FEATURES if named and len(above) > 1 else None
 
 
 def _at_hand(own: Path, shared: Path | None, recipe: Recipe, pool: Pool, tell: Tell) -> FeatureFile:
@@ -91,3 +118,7 @@ def _write(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Tell) -> None:
         tell(f"features, {rate:.0f} images/s,", done, total)
 
     write_features(file, recipe, pool, rated)
+
+
+def _seconds(note: Path) -> float:
+    return json.loads(note.read_text(encoding="utf-8"))["seconds"]

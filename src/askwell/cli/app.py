@@ -252,6 +252,7 @@ def _experiment(
 
     from askwell.campaign.data import prepared
     from askwell.campaign.experiment import check_experiment, processors, run_experiment
+    from askwell.campaign.inputs import first_passes
     from askwell.campaign.lockstep import runs_in_lockstep
     from askwell.campaign.tasks import Standing, campaign_tasks
 
@@ -285,6 +286,8 @@ def _experiment(
             progress.stop()
             _say_how_to_continue(sys.argv[1:])
             raise typer.Exit(130) from None
+    for sentence in first_passes(directory):
+        err.print(f"note: {sentence}", soft_wrap=True, highlight=False, markup=False)
     studies.summarise([directory], directory / "report")
 
 

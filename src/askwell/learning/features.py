@@ -1,7 +1,8 @@
 """The feature cache: what a frozen trunk makes of a pool's images, computed once and kept in a file that is memory-mapped.
 
 A file KEY.npy holds [N, views, D] in float32, and KEY.json, written last, says what it is: weights, preprocessing, images, its own
-sha256, which images could not be read, and how long it took. The key is a hash of what decides the numbers.
+sha256 and that of all pixels, which images could not be read, and how long it took. The key is a hash of what decides the numbers, but
+for the pixels, which are known when they have been read (``same_images``).
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from askwell.learning.recipe import Recipe
 from askwell.models.backbone import backbone_side, cached_shape, trunk_network
 from askwell.pool.feature_pool import FeaturePool
 from askwell.pool.images import Pool, as_float
-from askwell.pool.reading import read_ahead
+from askwell.pool.reading import Read, read_ahead
 from askwell.store.files import file_hash, replace_file
 
 VERSION = 1  # raised whenever the same settings would give other numbers
@@ -101,14 +102,16 @@ def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | N
     trunk = trunk.to(recipe.device).to(memory_format=torch.channels_last)
     shape = (len(pool), views_of(recipe), cached_shape(backbone, 1)[0])
     unreadable: dict[int, str] = {}
+    pixels = hashlib.sha256()
     began = time.perf_counter()
 
     def write(path: Path) -> None:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        for part, rows in _batches(trunk, recipe, pool, shape[1], unreadable):
+        for part, read in _read(pool, unreadable):
+            _hash_into(pixels, part, read)
             array[part] = np.nan
-            if len(rows.entries):
-                array[part[rows.entries]] = rows.features
+            if len(read.entries):
+                array[part[read.entries]] = _features(trunk, read.images, recipe, shape[1])
             if tell is not None:
                 done = int(part[-1]) + 1
                 tell(done, len(pool), done / (time.perf_counter() - began))
@@ -116,11 +119,14 @@ def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | N
 
     file.directory.mkdir(parents=True, exist_ok=True)
     digest = replace_file(file.array, write)
-    _write_note(file, digest, unreadable, time.perf_counter() - began)
+    _write_note(file, digest, unreadable, time.perf_counter() - began, pixels.hexdigest())
 
 
 def write_part(whole: FeatureFile, positions: Int[Tensor, " n"], file: FeatureFile) -> None:
-    """Write the file of a pool whose items are those at some positions of another pool, from that pool's written file."""
+    """Write the file of a pool whose items are those at some positions of another pool, from that pool's written file.
+
+    Of the pixels nothing is noted: that they are the same is for the caller to know.
+    """
     note = json.loads(whole.note.read_text(encoding="utf-8"))
     places = positions.tolist()
     unreadable = {
@@ -134,6 +140,17 @@ def write_part(whole: FeatureFile, positions: Int[Tensor, " n"], file: FeatureFi
 
     file.directory.mkdir(parents=True, exist_ok=True)
     _write_note(file, replace_file(file.array, write), unreadable, note["seconds"] * len(places) / note["items"])
+
+
+def same_images(file: FeatureFile, pool: Pool) -> bool:
+    """Whether a written file's features are of this pool's pixels, all of which are read for it; true where nothing is noted of them."""
+    noted = json.loads(file.note.read_text(encoding="utf-8")).get("pixels")
+    if noted is None:
+        return True
+    pixels = hashlib.sha256()
+    for part, read in _read(pool, {}):
+        _hash_into(pixels, part, read)
+    return noted == pixels.hexdigest()
 
 
 def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile | None = None) -> FeaturePool:
@@ -156,46 +173,49 @@ def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile 
     return FeaturePool(pool, features, unreadable, centre, scale)
 
 
-def rate_text(file: FeatureFile) -> str:
-    """A sentence on the first pass: how many images, of how many mirror images each, in how many seconds."""
-    note = json.loads(file.note.read_text(encoding="utf-8"))
-    items, views, seconds = note["items"], note["views"], note["seconds"]
+def rate_text(note: Path) -> str:
+    """A sentence on a first pass, from its note: how many images, of how many mirror images each, in how many seconds."""
+    about = json.loads(note.read_text(encoding="utf-8"))
+    items, views, seconds = about["items"], about["views"], about["seconds"]
     mirrored = f" ({views} mirror images each)" if views > 1 else ""
-    return f"The features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; they are kept in {file.array}."
+    return (
+        f"the features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; "
+        f"they are kept in {note.with_suffix('.npy')}."
+    )
 
 
-def _write_note(file: FeatureFile, digest: str, unreadable: Mapping[int, str], seconds: float) -> None:
+def _write_note(
+    file: FeatureFile, digest: str, unreadable: Mapping[int, str], seconds: float, pixels: str | None = None
+) -> None:
     features = np.load(file.array, mmap_mode="r")
     mean, std = _statistics(features, sorted(set(range(len(features))) - unreadable.keys()))
-    note = {**file.about, "sha256": digest, "unreadable": unreadable, "seconds": seconds, "mean": mean, "std": std}
+    about = {**file.about, "sha256": digest, "pixels": pixels}
+    note = {**about, "unreadable": unreadable, "seconds": seconds, "mean": mean, "std": std}
     replace_file(file.note, lambda path: path.write_text(json.dumps(note) + "\n", encoding="utf-8"))
 
 
-class _Rows(NamedTuple):
-    """Features [n, views, D], and which images of the batch they are of."""
-
-    entries: Tensor
-    features: Tensor
-
-
-def _batches(
-    trunk: nn.Module, recipe: Recipe, pool: Pool, views: int, unreadable: dict[int, str]
-) -> Iterator[tuple[Tensor, _Rows]]:
+def _read(pool: Pool, unreadable: dict[int, str]) -> Iterator[tuple[Tensor, Read]]:
+    """All positions in batches, and of each batch the images that can be read."""
     parts = torch.arange(len(pool)).split(BATCH)
-    for part, read in zip(parts, read_ahead(pool, parts, unreadable.update), strict=True):
-        if len(read.entries):
-            images = as_float(read.images.to(recipe.device))
-            mirrored = [flipped(images, torch.full((len(images),), view)) for view in range(views)]
-            yield part, _Rows(read.entries, torch.stack([_features(trunk, each, recipe) for each in mirrored], dim=1))
-        else:
-            yield part, _Rows(read.entries, torch.empty(0))
+    return zip(parts, read_ahead(pool, parts, unreadable.update), strict=True)
+
+
+def _hash_into(pixels: "hashlib._Hash", part: Tensor, read: Read) -> None:
+    """The positions that can be read and their pixels."""
+    pixels.update(part[read.entries].numpy().tobytes())
+    if len(read.entries):
+        pixels.update(read.images.cpu().contiguous().numpy().data)
 
 
 @torch.no_grad()
-def _features(trunk: nn.Module, images: Tensor, recipe: Recipe) -> Tensor:
+def _features(trunk: nn.Module, images: Tensor, recipe: Recipe, views: int) -> Tensor:
+    """[n, views, D] of images as they are stored."""
+    images = as_float(images.to(recipe.device))
     half = torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
     with products(recipe.precision, images.device), half:
-        return trunk(images.contiguous(memory_format=torch.channels_last)).float().cpu()
+        mirrored = (flipped(images, torch.full((len(images),), view)) for view in range(views))
+        each = [trunk(view.contiguous(memory_format=torch.channels_last)).float().cpu() for view in mirrored]
+    return torch.stack(each, dim=1)
 
 
 def _statistics(features: Array, rows: Sequence[int]) -> tuple[list[float], list[float]]:

@@ -147,7 +147,7 @@ def _own_head(settings: Backbone, image_shape: ImageShape, classes: int) -> tupl
     _replace(network, last, classes)
     _load(network, settings, but=last)
     for module in network.modules():
-        if isinstance(module, _DropoutNd):
+        if isinstance(module, _DropoutNd) and module.p > 0:  # transformers hold places for dropout that they do without
             module.p = settings.dropout
     network.add_module("preprocess", Preprocess(image_shape, _published(settings)))
     network.register_forward_pre_hook(_preprocess)  # a module around it would rename its parameters

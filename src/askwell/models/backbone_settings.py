@@ -19,7 +19,7 @@ class Backbone(BaseModel):
                    last of them new (for VGG16 that is the paper's model)
     pooling        what is kept of each channel of the last feature map: "mean", "max", "mean_max" or, of all its pixels, "flatten"
     hidden         widths of the Bayesian head's hidden layers; none makes it a regression on the features
-    dropout        probability to drop a hidden unit; of an own head, of each of its dropout layers
+    dropout        probability to drop a hidden unit; with an own head, of each dropout layer that the network was published with
     input_dropout  probability to drop a pooled feature
     fit            what is trained: the "whole" network, its "last_blocks" and the head, or the head alone on a "frozen" trunk, whose
                    features are computed once and kept in a file

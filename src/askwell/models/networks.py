@@ -4,13 +4,18 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from askwell.errors import SettingsError, UnknownNameError
 
 IMAGENET_MEAN, IMAGENET_STD, IMAGENET_SIDE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 224
 TIMM = "timm:"
-_INITIALISED = {"googlenet": {"init_weights": True}, "inception_v3": {"init_weights": True}}  # else they warn
+_AS_PUBLISHED = {  # what torchvision says only where it loads the weights itself; the other outputs are of no use here
+    "googlenet": {"init_weights": True, "transform_input": True, "aux_logits": False},
+    "inception_v3": {"init_weights": True, "transform_input": True, "aux_logits": False},
+    "vit_h_14": {"image_size": 518},
+}
 
 
 class Preprocessing(NamedTuple):
@@ -50,7 +55,7 @@ def build_network(name: str) -> nn.Module:
         return _timm().create_model(_timm_name(name), pretrained=False).eval()
     if name not in known_networks():
         raise UnknownNameError("network in torchvision (timm's are called timm:NAME)", name, known_networks())
-    return _torchvision().get_model(name, weights=None, **_INITIALISED.get(name, {})).eval()
+    return _torchvision().get_model(name, weights=None, **_AS_PUBLISHED.get(name, {})).eval()
 
 
 def preprocessing(name: str) -> Preprocessing:
@@ -71,6 +76,13 @@ def published_weights(name: str) -> Published:
     weights: Any = _torchvision().get_model_weights(name)["DEFAULT"]
     prefix = weights.url.rpartition("-")[2].partition(".")[0]
     return Published(weights.url, prefix, float(weights.meta["_file_size"]))
+
+
+def size_in_megabytes(name: str) -> float:
+    """How large a network's weights are in fp32."""
+    with torch.device("meta"):
+        state = build_network(name).state_dict()
+    return sum(value.numel() * value.element_size() for value in state.values()) / 1e6
 
 
 def timm_state(name: str) -> dict[str, Any]:

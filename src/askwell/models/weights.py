@@ -17,7 +17,7 @@ from torch import Tensor
 
 from askwell.errors import SettingsError, WeightsNotFoundError
 from askwell.models.backbone_settings import PRETRAINED, RANDOM, Backbone
-from askwell.models.networks import TIMM, is_timm, published_weights, timm_state
+from askwell.models.networks import TIMM, is_timm, published_weights, size_in_megabytes, timm_state
 
 DIRECTORY = "ASKWELL_WEIGHTS"  # the environment variable
 ENDINGS = (".safetensors", ".pth")
@@ -48,7 +48,8 @@ def resolved_weights(backbone: Backbone) -> Backbone:
 def find_weights(backbone: Backbone) -> WeightsFile:
     """The file that the settings mean. Published weights that are nowhere on this machine are downloaded, once, and checked.
 
-    They are looked for as NAME.safetensors, NAME-*.safetensors or the same with .pth, in $ASKWELL_WEIGHTS and the user's cache.
+    They are looked for as NAME.safetensors, NAME-*.safetensors or the same with .pth, in $ASKWELL_WEIGHTS and the user's cache; timm's as
+    timm-NAME, because torchvision has networks of the same names.
     """
     if backbone.weights != PRETRAINED:
         path = Path(backbone.weights).expanduser().absolute()
@@ -71,7 +72,12 @@ def load_weights(path: Path) -> Mapping[str, Tensor]:
     """The state dict in a file, by safetensors or torch's weights-only load; SettingsError for anything else."""
     try:
         found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except pickle.UnpicklingError:  # whose own words advise to run the pickle
+        raise SettingsError(
+            f"expected weights in {path}, found what torch's weights-only load does not accept; "
+            "name a state dict, in .safetensors or as torch.save writes it."
+        ) from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise SettingsError(
             f"expected weights in {path}, found what cannot be read as such ({_first(error)})."
         ) from None
@@ -99,7 +105,8 @@ def _cache() -> Path:
 
 
 def _published_file(name: str) -> Path:
-    bare = name.removeprefix(TIMM)
+    timm = is_timm(name)
+    bare = f"timm-{name.removeprefix(TIMM)}" if timm else name
     for directory in weights_directories():
         for ending in ENDINGS:
             for path in (directory / f"{bare}{ending}", *sorted(directory.glob(f"{bare}-*{ending}"))):
@@ -107,7 +114,7 @@ def _published_file(name: str) -> Path:
                     return path
     _cache().mkdir(parents=True, exist_ok=True)
     with FileLock(_cache() / f"{bare}.lock"):  # another campaign may have been faster
-        return _from_timm(name, bare) if is_timm(name) else _from_torchvision(bare)
+        return _from_timm(name, bare) if timm else _from_torchvision(name)
 
 
 def _from_torchvision(name: str) -> Path:
@@ -119,7 +126,7 @@ def _from_torchvision(name: str) -> Path:
     try:
         torch.hub.download_url_to_file(published.url, str(target), published.hash_prefix, progress=False)
     except (OSError, RuntimeError) as error:  # RuntimeError: another checksum
-        raise _not_found(name, f"{published.url} ({published.megabytes:.0f} MB)", error) from None
+        raise _not_found(name, name, f"{published.url} ({published.megabytes:.0f} MB)", error) from None
     return target
 
 
@@ -127,20 +134,21 @@ def _from_timm(name: str, bare: str) -> Path:
     target = _cache() / f"{bare}.safetensors"
     if target.is_file():
         return target
-    _say(f"downloading timm's weights for {bare}, to be kept in {target}")
+    megabytes = size_in_megabytes(name)
+    _say(f"downloading about {megabytes:.0f} MB of timm's weights for {name}, to be kept in {target}")
     try:
         state = timm_state(name)
     except Exception as error:  # whatever the hub's client raises
-        raise _not_found(bare, "timm", error) from None
+        raise _not_found(name, bare, f"timm's place for it (about {megabytes:.0f} MB)", error) from None
     temporary = target.with_name(f".{target.name}.tmp")
     save_file({key: value.contiguous() for key, value in state.items()}, temporary)
     return temporary.replace(target)
 
 
-def _not_found(name: str, source: str, error: Exception) -> WeightsNotFoundError:
+def _not_found(name: str, file: str, source: str, error: Exception) -> WeightsNotFoundError:
     places = " or ".join(str(directory) for directory in weights_directories())
     return WeightsNotFoundError(
-        f"expected weights for {name} as {name}.safetensors or {name}.pth in {places}, found none, and {source} could not be "
+        f"expected weights for {name} as {file}.safetensors or {file}.pth in {places}, found none, and {source} could not be "
         f'reached ({_first(error)}); put the file there (${DIRECTORY} names a directory), name it as weights, or say "{RANDOM}".'
     )
 

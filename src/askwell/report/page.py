@@ -71,7 +71,7 @@ def write_report(
     rows = labels_table(points, shown)
     content = {
         "title": title,
-        "run": wording.what_was_run(points),
+        "run": [*wording.what_was_run(points), *wording.network_said(settings)],
         "labels_header": wording.LABELS_HEADER[1:],
         "labels_groups": _groups(rows),
         "early": any(" to " in cell or "≥" in cell for row in rows for cell in wording.labels_cells(row)[3:]),

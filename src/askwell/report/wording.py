@@ -1,6 +1,7 @@
 """The report's numbers in plain words: what was run, labels needed and labels saved."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -28,6 +29,29 @@ UNMEASURED = (
 def percent(value: float, digits: int = 2) -> str:
     """A fraction in per cent: 0.98125 is "98.12 %"."""
     return f"{100.0 * value:.{digits}f} %"
+
+
+def network_said(settings: Mapping[str, str]) -> list[str]:
+    """A sentence on the network and the weights it began with, from the report's settings; none on a user's own function."""
+    model, name = settings.get("recipe.model"), settings.get("recipe.backbone.name")
+    if not model or ":" in model:
+        return []
+    if not name:
+        return [f"The network, {model}, began with random weights."]
+    weights, sha256 = settings.get("recipe.backbone.weights", ""), settings.get("recipe.backbone.sha256", "")
+    fits = {
+        "whole": "all of it was trained",
+        "last_blocks": "its last blocks were trained",
+        "frozen": "its trunk was kept frozen",
+    }
+    trained = fits.get(settings.get("recipe.backbone.fit", ""), "what was trained differs")
+    begun = "with random weights" if weights == "none" else f"with the weights of {_file_name(weights)}"
+    known = f" (sha256 {sha256[:12]}...)" if sha256 and weights != "none" else ""
+    return [f"The network, {name}, began {begun}{known}; {trained}."]
+
+
+def _file_name(weights: str) -> str:
+    return "files that differ" if weights == "differs" else re.split(r"[/\\]", weights)[-1]
 
 
 def target_text(target: float) -> str:
