@@ -53,7 +53,7 @@ def main() -> None:
         place = Path(temporary) / "campaign"
         for images in (data.pool, data.test.images):
             write_features(file := feature_file(place / FEATURES, recipe, images), recipe, images)
-        first_pass = rate_text(feature_file(place / FEATURES, recipe, data.pool))
+        first_pass = rate_text(feature_file(place / FEATURES, recipe, data.pool).note)
         values: dict[str, Any] = {"recipe": recipe, "strategy": settings.strategy[0], "samples": 100}
         values |= {"initial": labels, "initial_set": "random", "query": query, "seed": 0}
         seconds: list[float] = []
