@@ -14,10 +14,12 @@ from askwell.reproduction.lesion_tables import (
     against_everything,
     against_random,
     labels_needed,
+    lesion_hours,
     lesions,
     official,
     recipes,
     ties,
+    whole_network,
 )
 from askwell.reproduction.lesions import (
     LesionPoint,
@@ -27,7 +29,7 @@ from askwell.reproduction.lesions import (
     read_lesions,
     write_lesions,
 )
-from askwell.reproduction.plans import read_plan
+from askwell.reproduction.plans import changed, read_plan
 from askwell.reproduction.predictions import LOGISTIC, Prediction, read_predictions, write_predictions
 from askwell.reproduction.running import Places, reproduce
 from askwell.reproduction.ties import read_ties
@@ -118,7 +120,7 @@ def test_the_tables_and_figures_of_what_there_is(finished, tmp_path):
     assert "| askwell | 1 | random | 1 |" in lesions(results)
     assert "variation_ratios_votes" in ties(results)
     assert "variation_ratios_votes" in against_random(results)
-    assert against_everything(results) == labels_needed(results) == official(results) == recipes(results) == "–"
+    assert labels_needed(results) == official(results) == recipes(results) == against_everything(results) == "–"
     assert [path.name for path in draw_lesions(results, tmp_path)] == ["figure5-askwell.png", "figure5-askwell.svg"]
 
 
@@ -198,7 +200,7 @@ def test_bald_after_four_is_compared_with_the_same_seeds_end(tmp_path):
     ]
     assert "| +0.010 |" in lines[0]  # .68 after four, .67 at the end
     assert "| +0.180 |" in lines[1]
-    assert lines[0].endswith("| 0.008 | 8 |")  # 2 / 2^8
+    assert lines[0].endswith("| 0.008 | 8 | 0.016 |")  # 2 / 2^8, and twice that for two tests
 
 
 def test_labels_needed_are_the_first_within_a_hundredth_of_the_end(tmp_path):
@@ -208,7 +210,10 @@ def test_labels_needed_are_the_first_within_a_hundredth_of_the_end(tmp_path):
         tmp_path / "figure5/official/curve.csv",
         [lesion("official", "bald", seed, number, value) for seed in range(2) for number, value in enumerate(values)],
     )
-    assert labels_needed(tmp_path).splitlines()[2] == "| bald | 2 | 0.800 | 200 / 400 | 200 | 200 to 200 | 400 |"
+    assert (
+        labels_needed(tmp_path).splitlines()[2]
+        == "| bald | 2 | 0.800 | 200 / 400 | 200 / 400 | 200 (200 to 200) | 400 |"
+    )
 
 
 def test_the_official_table_compares_with_logistic_regression_on_the_same_images(tmp_path):
@@ -222,9 +227,10 @@ def test_the_official_table_compares_with_logistic_regression_on_the_same_images
     ]
     (tmp_path / "figure5/official").mkdir(parents=True)
     write_predictions(tmp_path / "figure5/official/predictions.csv", rows)
-    bald, logistic = official(tmp_path).splitlines()[2:]
-    assert bald.startswith("| bald | 850 | 2 | ")
-    assert "p = 0.00" in bald
+    one, both, logistic = official(tmp_path).splitlines()[2:]
+    assert "one network (seed 0)" in one
+    assert "mean probability of 2 networks" in both
+    assert "p = 0.00" in both
     assert logistic.rstrip(" |").endswith("–")
 
 
@@ -245,3 +251,45 @@ def test_curves_of_auc_and_of_positives_after_the_initial_ones():
     assert auc_curves(rows, "1")["bald"][0].accuracy == (0.5, 0.6, 0.7)
     assert positive_curves(rows, "1", 100)["bald"][0].accuracy == (0, 15, 30)
     assert auc_curves(rows, "2") == {}
+
+
+def test_what_was_not_measured_is_not_interpolated(tmp_path):
+    rows = [lesion("1", "random", 0, number, 0.6, labels=labels) for number, labels in enumerate((100, 650))]
+    (tmp_path / "figure5/whole").mkdir(parents=True)
+    write_lesions(tmp_path / "figure5/whole/curve.csv", rows)
+    assert " at 200" not in lesions(tmp_path)
+    assert "| whole | 1 | 0.600 | 0.600 |" in whole_network(tmp_path)
+    assert "| whole | 1 | " in lesion_hours(tmp_path)
+
+
+def test_an_unfinished_campaign_has_no_end(tmp_path):
+    rows = [lesion("1", "bald", seed, number, 0.5 + number / 10) for seed in range(2) for number in range(7 - 2 * seed)]
+    (tmp_path / "figure5/askwell").mkdir(parents=True)
+    write_lesions(tmp_path / "figure5/askwell/curve.csv", rows)
+    (line,) = against_everything(tmp_path).splitlines()[2:]
+    assert line.split(" | ")[-2:] == ["1", "1.000 |"]  # one pair
+
+
+def test_predictions_of_other_campaigns_are_kept(finished, tmp_path):
+    place, plan = finished
+    target = tmp_path / "results/figure5/askwell"
+    target.mkdir(parents=True)
+    earlier = Prediction("random", 7, 30, "i0", 1, 0.5)
+    write_predictions(target / "predictions.csv", [earlier])
+    reproduce([plan], (), Places(place / "runs", tmp_path / "results"), workers=1, notify=lambda headway: None)
+    found = read_predictions(target / "predictions.csv")
+    assert earlier in found
+    assert len(found) == 1 + len(read_predictions(place / "results/figure5/askwell/predictions.csv"))
+
+
+def test_recipes_measured_with_other_settings_are_not_taken_for_these(tmp_path):
+    plan = small_plan("figure5-recipes", ("random",))
+    run(plan, tmp_path)
+    before = (tmp_path / "results/figure5/recipes/scores.csv").read_bytes()
+    other = changed(plan, seeds=2)
+    with pytest.raises(SettingsError, match=r"the settings that the scores in .* were measured with"):
+        run(other, tmp_path)
+    elsewhere = Places(tmp_path / "other", tmp_path / "results")
+    said = reproduce([other], (), elsewhere, workers=1, notify=lambda headway: None)
+    assert ["kept" in sentence for sentence in said] == [True]
+    assert (tmp_path / "results/figure5/recipes/scores.csv").read_bytes() == before

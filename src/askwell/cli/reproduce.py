@@ -33,7 +33,7 @@ def reproduce(
     preset: Annotated[
         str | None,
         typer.Option(
-            help="As the paper's text, its code, or askwell says; see reproduce/.",
+            help="As the paper's text, its code, or askwell says; figure5 has others too: see reproduce/. Results go to the checkout.",
             show_default="code; of figure5: text",
         ),
     ] = None,

@@ -128,6 +128,7 @@ def write_part(whole: FeatureFile, positions: Int[Tensor, " n"], file: FeatureFi
     Of the pixels nothing is noted: that they are the same is for the caller to know.
     """
     note = json.loads(whole.note.read_text(encoding="utf-8"))
+    _check_content(whole, note["sha256"])
     places = positions.tolist()
     unreadable = {
         n: note["unreadable"][str(place)] for n, place in enumerate(places) if str(place) in note["unreadable"]
@@ -159,11 +160,7 @@ def read_features(file: FeatureFile, pool: Pool, standardised_like: FeatureFile 
     Raises CampaignStateError where the file is not as it was written.
     """
     note = json.loads(file.note.read_text(encoding="utf-8"))
-    if file_hash(file.array) != note["sha256"]:
-        raise CampaignStateError(
-            f"expected the features in {file.array} as they were written, found other content; "
-            "remove the file and resume, and they are computed again."
-        )
+    _check_content(file, note["sha256"])
     unreadable = {int(position): reason for position, reason in note["unreadable"].items()}
     features = np.load(file.array, mmap_mode="r", allow_pickle=False)
     if standardised_like is None:
@@ -182,6 +179,14 @@ def rate_text(note: Path) -> str:
         f"the features of {items} images{mirrored} took {seconds:.1f} s, {items / seconds:.1f} images/s; "
         f"they are kept in {note.with_suffix('.npy')}."
     )
+
+
+def _check_content(file: FeatureFile, sha256: str) -> None:
+    if file_hash(file.array) != sha256:
+        raise CampaignStateError(
+            f"expected the features in {file.array} as they were written, found other content; "
+            "remove the file and resume, and they are computed again."
+        )
 
 
 def _write_note(

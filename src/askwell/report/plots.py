@@ -319,6 +319,7 @@ def _measured_figure(rows: Sequence[Sequence[MeasuredPanel]], title: str, below:
             _dress_axes(axes, last, panel.measured)
             axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
             axes.set_xlabel(along if down == len(rows) - 1 else "", labelpad=7)
+            axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
             axes.yaxis.set_major_formatter(FormatStrFormatter(f"%.{panel.digits}f"))
             axes.set_title(panel.title, fontsize=9.5, loc="left", pad=4)
             _draw_measured(axes, panel, looks)

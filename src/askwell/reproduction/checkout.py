@@ -6,6 +6,7 @@ from pathlib import Path
 from askwell.errors import SettingsError
 
 PAPER = "gal2017"
+COMMITS = "commits.txt"  # in the directory of an experiment's campaigns: what they were run with
 _BESIDE_THE_SOURCES = Path(__file__).parents[3]
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, read_campaign_settings
 from askwell.report.curves import CurvePoint, read_curve, read_queries, write_curve, write_queries
 from askwell.reproduction.aleatoric import SHARES_FILE, read_shares, write_shares
+from askwell.reproduction.checkout import COMMITS
+from askwell.reproduction.collecting_recipes import collect_recipes
 from askwell.reproduction.committed import (
     Campaigns,
     committed_lesions,
@@ -22,7 +24,6 @@ from askwell.reproduction.committed import (
     settings_of,
     union,
 )
-from askwell.reproduction.folds import SCORES_FILE, collect_scores
 from askwell.reproduction.lesions import LesionPoint, lesion_points, read_lesions, splits_of, write_lesions
 from askwell.reproduction.plans import Case, Plan
 from askwell.reproduction.predictions import PREDICTIONS_FILE, read_predictions, write_predictions
@@ -31,7 +32,6 @@ from askwell.reproduction.ties import TIES_FILE, read_ties, write_ties
 from askwell.store.files import replace_file
 
 QUERIES_AT_MOST = 1_000_000  # bytes of queries.csv that are committed
-COMMITS = "commits.txt"  # in the directory of the campaigns: what they were run with
 PROCESSORS = Path("/proc/cpuinfo")
 
 
@@ -42,52 +42,31 @@ def collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
     rounds as a whole: whoever runs an experiment for a while loses no committed result.
     """
     if plan.extra.recipes:
-        _write_scores(plan, case, plan.runs(out), results)
-        return []
+        return collect_recipes(plan, case, plan.runs(out), results)
     campaigns = _campaigns(plan, plan.runs(out) / case.name)
-    if case.split:
-        _write_beside(plan, case, campaigns, results)
     own, *others = plan.extra.evaluations
     said = _write(plan, case, own, campaigns, "curve.csv", plan.runs(out), results)
+    if case.split and not said:
+        _write_beside(plan, case, campaigns, results)
     for other in others:
         said += _write(plan, case, other, campaigns, second_curve_file(Path(), other).name, plan.runs(out), results)
     return said
 
 
-def _write_scores(plan: Plan, case: Case, runs: Path, results: Path) -> None:
-    """The recipes' scores on the folds, and what they are of."""
-    place = results / plan.results(case)
-    if not collect_scores([runs / name / SCORES_FILE for name in plan.extra.recipes], place / SCORES_FILE):
-        return
-    commits = runs / COMMITS
-    about = {
-        "experiment": plan.experiment,
-        "preset": plan.preset,
-        "commits": commits.read_text(encoding="utf-8").split() if commits.exists() else [],
-        "hardware": {"collected on": _processor()},
-        "settings": settings_of(plan, case),
-        "reproduction": plan.extra.model_dump(mode="json", exclude_none=True),
-    }
-    text = json.dumps(about, indent=1) + "\n"
-    replace_file(place / "run.json", lambda path: path.write_text(text, encoding="utf-8"))
-
-
 def _write_beside(plan: Plan, case: Case, campaigns: Sequence[Path], results: Path) -> None:
-    """Tables of ties and of predictions: those of the campaigns that have them, in the place of what was there of them."""
+    """Tables of ties and of predictions: rows of the campaigns that have them, in the place of what was there of those."""
     place = results / plan.results(case)
     if ties := [row for path in campaigns if (path / TIES_FILE).exists() for row in read_ties(path / TIES_FILE)]:
-        new = {(row.strategy, row.seed, row.split) for row in ties}
         before = read_ties(place / TIES_FILE) if (place / TIES_FILE).exists() else []
-        place.mkdir(parents=True, exist_ok=True)
-        kept = [row for row in before if (row.strategy, row.seed, row.split) not in new]
+        known = {(row.strategy, row.seed, row.split, row.round): row for row in (*before, *ties)}
         write_ties(
-            place / TIES_FILE, sorted([*kept, *ties], key=lambda row: (row.split, row.strategy, row.seed, row.round))
+            place / TIES_FILE, [known[key] for key in sorted(known, key=lambda key: (key[2], key[0], key[1], key[3]))]
         )
     files = [path / PREDICTIONS_FILE for path in campaigns if (path / PREDICTIONS_FILE).exists()]
-    if rows := [row for file in files for row in read_predictions(file)]:
-        place.mkdir(parents=True, exist_ok=True)
-        once = list(dict.fromkeys(rows))  # logistic regression stands beside each strategy's first seed
-        write_predictions(place / PREDICTIONS_FILE, sorted(once, key=lambda row: (row.arm, row.seed, row.id)))
+    if found := [row for file in files for row in read_predictions(file)]:
+        earlier = read_predictions(place / PREDICTIONS_FILE) if (place / PREDICTIONS_FILE).exists() else []
+        each = {(row.arm, row.seed, row.id): row for row in (*earlier, *found)}
+        write_predictions(place / PREDICTIONS_FILE, [each[key] for key in sorted(each)])
 
 
 def _campaigns(plan: Plan, directory: Path) -> list[Path]:
@@ -114,7 +93,8 @@ def _write(
     points = merged(before, found, keep, plan.strategies())
     place.mkdir(parents=True, exist_ok=True)
     about = _run(plan, case, evaluation, measured, points, runs)
-    if keep and (known := committed_run(place)) is not None:
+    others = bool(case.split and committed_lesions(plan, case, results))
+    if (keep or others) and (known := committed_run(place)) is not None:
         about = _with_known(about, known)
     if evaluation == plan.settings.evaluation and not case.split:
         _write_queries(place / "queries.csv", measured, keep, plan.strategies())
@@ -123,7 +103,8 @@ def _write(
     if case.split:
         rows = _with_other_splits(plan, case, measured, keep, points, results)
         about |= {"splits": _rounds_by_split(plan, rows), "seeds": sorted({row.point.seed for row in rows})}
-        about |= {"hours": _hours([row.point for row in rows])}
+        about |= {"hours": _hours([row.point for row in rows]), "weights": _weights(measured)}
+        about = {name: value for name, value in about.items() if name not in ("case", "rounds")}
         write_lesions(place / "curve.csv", rows)
     else:
         write_curve(place / "curve.csv", points)
@@ -162,6 +143,12 @@ def _with_other_splits(
         rows,
         key=lambda row: (splits.index(row.split), names.index(row.point.strategy), row.point.seed, row.point.round),
     )
+
+
+def _weights(campaigns: Sequence[Path]) -> list[str]:
+    """The sha256 of the weights that the campaigns began with."""
+    backbones = [read_campaign_settings(path).recipe.backbone for path in campaigns if (path / SETTINGS_FILE).exists()]
+    return sorted({each.sha256 or each.weights for each in backbones if each is not None})
 
 
 def _rounds_by_split(plan: Plan, rows: Sequence[LesionPoint]) -> dict[str, dict[str, dict[str, str]]]:

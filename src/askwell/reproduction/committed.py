@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from askwell.campaign.settings import what_is_said
 from askwell.report.curves import CurvePoint, QueryRow, read_curve
 from askwell.reproduction.aleatoric import NoisyShare
+from askwell.reproduction.folds import SCORES_FILE, FoldScore, read_scores
 from askwell.reproduction.lesions import LesionPoint, read_lesions
 from askwell.reproduction.plans import Case, Plan
 
@@ -81,9 +82,29 @@ def union(*lists: Iterable[Hashable]) -> list[Any]:
     return list(dict.fromkeys(entry for each in lists for entry in each))
 
 
+def committed_recipes(plan: Plan, case: Case, results: Path) -> list[FoldScore]:
+    """The scores that are there of recipes of the same settings, each with the same changes."""
+    place = results / plan.results(case)
+    if not (place / SCORES_FILE).exists() or not (place / "run.json").exists():
+        return []
+    run = json.loads((place / "run.json").read_text(encoding="utf-8"))
+    own = plan.extra.model_dump(mode="json", exclude_none=True)["recipes"]
+    changes = run["reproduction"]["recipes"]
+    if run["settings"]["seeds"] != plan.settings.seeds or _what_it_is(run["settings"]) != _what_it_is(
+        settings_of(plan, case)
+    ):
+        return []
+    return [score for score in read_scores(place / SCORES_FILE) if own.get(score.recipe) == changes[score.recipe]]
+
+
 def _is_of(plan: Plan, case: Case, directory: Path) -> bool:
     run = committed_run(directory)
-    return run is not None and _what_it_is(run["settings"]) == _what_it_is(settings_of(plan, case))
+    return (
+        run is not None
+        and _what_it_is(run["settings"]) == _what_it_is(settings_of(plan, case))
+        and run["reproduction"].get("splits", {}) == plan.extra.splits
+        and run["reproduction"].get("folds", False) == plan.extra.folds
+    )
 
 
 def _what_it_is(settings: dict[str, Any]) -> dict[str, Any]:

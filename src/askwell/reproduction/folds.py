@@ -12,7 +12,7 @@ import torch
 from askwell.campaign.campaign import resolved
 from askwell.campaign.data import dataset_of
 from askwell.campaign.inputs import FEATURES
-from askwell.campaign.settings import ExperimentSettings, check_settings
+from askwell.campaign.settings import ExperimentSettings, check_settings, settings_as_toml
 from askwell.errors import SettingsError
 from askwell.learning.features import FeatureFile, feature_file, is_written, read_features, write_features, write_part
 from askwell.learning.recipe import Recipe
@@ -25,8 +25,9 @@ from askwell.report.csv_files import count, fraction, number, read_rows, text, w
 from askwell.reproduction.handed_over import create_or_open
 from askwell.scoring.evaluation import evaluate
 from askwell.scoring.local import predict_log_probs
+from askwell.store.files import replace_file
 
-SCORES_FILE = "scores.csv"
+SCORES_FILE, SETTINGS_OF_SCORES = "scores.csv", "recipe.toml"
 _PARSERS = {"recipe": text, "repeat": count, "fold": count, "auc": fraction, "nll": number}
 
 
@@ -54,10 +55,10 @@ def run_fold(
 
 def run_recipe(file: Path, settings: ExperimentSettings, name: str, changes: Mapping[str, Any], features: Path) -> None:
     """Fit a recipe to four folds and measure it on the fifth, for all folds of all repeats; nothing is kept but the scores."""
-    if file.exists():
-        return
     recipe, scores = resolved(changed_recipe(settings.recipe, name, changes)), list[FoldScore]()
     own = settings.model_copy(update={"recipe": recipe})
+    if is_measured(file, own):
+        return
     whole = _training_images(own)
     for repeat in range(settings.seeds):
         for number_of_fold, part in enumerate(folds(whole, repeat)):
@@ -79,6 +80,21 @@ def run_recipe(file: Path, settings: ExperimentSettings, name: str, changes: Map
                 each.array.unlink()
                 each.note.unlink()
     write_scores(file, scores)
+    text_of = settings_as_toml(own)
+    replace_file(file.with_name(SETTINGS_OF_SCORES), lambda path: path.write_text(text_of, encoding="utf-8"))
+
+
+def is_measured(file: Path, settings: ExperimentSettings) -> bool:
+    """Whether the scores are there, of these settings; SettingsError where they are of others."""
+    about = file.with_name(SETTINGS_OF_SCORES)
+    if not file.exists() or not about.exists():
+        return False
+    if about.read_text(encoding="utf-8") != settings_as_toml(settings):
+        raise SettingsError(
+            f"expected the settings that the scores in {file} were measured with, found others; "
+            "put them back as they were, or choose another --out."
+        )
+    return True
 
 
 def changed_recipe(recipe: Recipe, name: str, changes: Mapping[str, Any]) -> Recipe:
@@ -135,11 +151,3 @@ def _part_features(
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: _merged(values.get(name, {}), new) if isinstance(new, dict) else new for name, new in changes.items()}
     return {**values, **own}
-
-
-def collect_scores(files: list[Path], target: Path) -> bool:
-    """One table of all recipes that have been measured; returns whether there is one."""
-    scores = [score for file in files if file.exists() for score in read_scores(file)]
-    if scores:
-        write_scores(target, scores)
-    return bool(scores)

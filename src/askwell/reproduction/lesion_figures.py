@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from askwell.errors import DatasetNotFoundError
+from askwell.errors import DatasetCorruptError, DatasetNotFoundError
 from askwell.pool.datasets import load_dataset
 from askwell.report.plots import MeasuredPanel, draw_measured_panels, draw_pictures
 from askwell.reproduction.lesions import LesionPoint, auc_curves, positive_curves, read_lesions, splits_of
@@ -21,7 +21,9 @@ TITLES = {
     "folds": "ISIC 2016, our recipe, folds of the training images",
 }
 EVERYTHING = "second-place"
-BELOW = "850 of the 900 training images. Mean over seeds, bars of one standard error"
+BELOW = (
+    "850 of the 900 training images, 354 of the 379 official test images. Means over {over}, bars of one standard error"
+)
 EXAMPLES = {  # two benign and two malignant lesions of the training part
     "benign": ("ISIC_0000000", "ISIC_0000006"),
     "malignant": ("ISIC_0000002", "ISIC_0000004"),
@@ -42,8 +44,9 @@ def draw_lesions(results: Path, figures: Path) -> list[Path]:
             table = [_panels(own, split, levels) for split in splits_of(own)]
             if preset == "folds":
                 table = [_panels(folds_apart(own), "all", {})]
+            over = "folds (five, in two divisions)" if preset == "folds" else "seeds"
             name = figures / f"{LESIONS}-{preset}"
-            written += draw_measured_panels(table, name, title=title, below=BELOW, along="labels")
+            written += draw_measured_panels(table, name, title=title, below=BELOW.format(over=over), along="labels")
     return written
 
 
@@ -51,10 +54,12 @@ def draw_examples(figures: Path) -> list[Path]:
     """Figure 4: example lesions, where the images are at hand; they are not committed."""
     try:
         data = load_dataset("isic2016", image_size=256)
-    except DatasetNotFoundError:
+    except (DatasetNotFoundError, DatasetCorruptError):
         return []
     places = {name: place for place, name in enumerate(data.pool.ids)}
     pictures = {}
+    if not all(f"isic2016/train/{name}" in places for names in EXAMPLES.values() for name in names):
+        return []
     for kind, names in EXAMPLES.items():
         for name in names:
             (image,) = data.pool.images(torch.tensor([places[f"isic2016/train/{name}"]]))
@@ -63,12 +68,12 @@ def draw_examples(figures: Path) -> list[Path]:
     return [*draw_pictures(pictures, figures / "figure4", title="Example lesions", below="ISIC 2016, training part")]
 
 
-def everything(rows: Sequence[LesionPoint]) -> dict[str, list[float]]:
-    """Split -> every seed's AUC of the second-placed team's settings on the whole pool."""
-    found: dict[str, list[float]] = {}
+def everything(rows: Sequence[LesionPoint]) -> dict[str, dict[int, float]]:
+    """Split -> seed -> AUC of the second-placed team's optimiser and loss on the whole pool."""
+    found: dict[str, dict[int, float]] = {}
     for row in rows:
         if row.point.auc is not None:
-            found.setdefault(row.split, []).append(row.point.auc)
+            found.setdefault(row.split, {})[row.point.seed] = row.point.auc
     return found
 
 
@@ -77,12 +82,12 @@ def standard_error(values: Sequence[float]) -> float:
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
-def _panels(rows: Sequence[LesionPoint], split: str, levels: dict[str, list[float]]) -> list[MeasuredPanel]:
+def _panels(rows: Sequence[LesionPoint], split: str, levels: dict[str, dict[int, float]]) -> list[MeasuredPanel]:
     initial = min(row.point.labels for row in rows if row.split == split)
-    line = levels.get(split, [])
+    line = list(levels.get(split, {}).values())
     title = f"split {split}" if split.isdigit() else "" if split == "all" else f"{split} test images"
     drawn = (
-        {"trained on everything, second place's settings": (statistics.fmean(line), standard_error(line))}
+        {"all labels, second place's optimiser and loss, same trunk": (statistics.fmean(line), standard_error(line))}
         if line
         else {}
     )

@@ -4,9 +4,19 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from askwell.report.curves import Curve, accuracies_at, area_between, common_range, mean_curve, mean_labels
+from askwell.report.curves import (
+    Curve,
+    accuracies_at,
+    area_between,
+    common_range,
+    first_crossing,
+    mean_curve,
+    mean_labels,
+    sustained_crossing,
+)
 from askwell.report.intervals import mean_interval
 from askwell.report.paired import holm, sign_flip_p
+from askwell.report.wording import labels_text
 from askwell.reproduction.folds import SCORES_FILE, FoldScore, read_scores
 from askwell.reproduction.lesion_figures import (
     EVERYTHING,
@@ -49,38 +59,42 @@ def lesions(results: Path) -> str:
 
 
 def against_everything(results: Path) -> str:
-    """BALD after four acquisitions against everything, paired by seed: our own end, and the second-placed team's settings."""
+    """BALD after four acquisitions against all labels: its own end, paired by seed, and the second-placed team's optimiser and loss.
+
+    Only seeds that have come to the end count. The seeds of the second comparison share nothing but the test images.
+    """
     every, rows = read_all(results), []
     second = everything(every.get(EVERYTHING, []))
     for preset in ("text", "askwell"):
         for split in splits_of(every.get(preset, [])):
-            bald = auc_curves(every[preset], split).get("bald", {})
-            after = [_after(curve, AFTER_FOUR) for curve in bald.values()]
-            ends = [curve.accuracy[-1] for curve in bald.values()]
-            for name, other in (
-                ("all labels, same recipe", ends),
-                ("all labels, second place's settings", second.get(split, [])),
-            ):
-                pairs = list(zip(after, other, strict=False))
-                if len(pairs) == len(after) and all(first is not None for first in after) and pairs:
-                    differences = [float(first or 0) - last for first, last in pairs]
-                    rows.append(
-                        [
-                            preset,
-                            split,
-                            name,
-                            PAPERS.get(split, NOTHING),
-                            _mean_error(other[: len(pairs)]),
-                            _mean_error([float(first or 0) for first, _ in pairs]),
-                            *_tested(differences),
-                        ]
-                    )
-    header = ["preset", "split", "everything is", "paper", "AUC", "BALD after 4", "difference", "95 %", "p", "seeds"]
-    return markdown(header, rows)
+            bald = _finished(auc_curves(every[preset], split).get("bald", {}))
+            after = {seed: curve.accuracy[AFTER_FOUR] for seed, curve in bald.items() if len(curve.labels) > AFTER_FOUR}
+            ends = {seed: curve.accuracy[-1] for seed, curve in bald.items()}
+            for name, other in (("same recipe", ends), ("second place's optimiser and loss", second.get(split, {}))):
+                both = sorted(after.keys() & other.keys())
+                if both:
+                    values = [[own[seed] for seed in both] for own in (other, after)]
+                    tested = _tested([after[seed] - other[seed] for seed in both])
+                    rows.append([preset, split, name, PAPERS.get(split, NOTHING), *map(_mean_error, values), *tested])
+    corrected = holm([float(row[-2]) for row in rows])
+    header = [
+        "preset",
+        "split",
+        "all labels with",
+        "paper's",
+        "AUC",
+        "BALD after 4",
+        "difference",
+        "95 %",
+        "p",
+        "pairs",
+        "p (Holm)",
+    ]
+    return markdown(header, [[*row, f"{p:.3f}"] for row, p in zip(rows, corrected, strict=True)])
 
 
 def against_random(results: Path) -> str:
-    """Area under the AUC curve and positives at the first query, each strategy against random, paired by seed; p after Holm."""
+    """Area under the AUC curve, each strategy against random, paired by seed (or by fold and repeat); p after Holm."""
     rows = []
     for preset, own in read_all(results).items():
         for split in ["all"] if preset == "folds" else splits_of(own):
@@ -99,22 +113,18 @@ def against_random(results: Path) -> str:
 
 
 def ties(results: Path) -> str:
-    """Of each query: how many candidates share the score of the last one asked, and how many different scores there are."""
+    """Of each query that leaves something: how many candidates share the score of the last one asked, and how many scores there are."""
     rows = []
     for file in sorted((results / LESIONS).glob(f"*/{TIES_FILE}")):
-        counted = read_ties(file)
+        counted = [row for row in read_ties(file) if row.candidates > row.asked]
         for name in dict.fromkeys(row.strategy for row in counted):
             for number in sorted({row.round for row in counted}):
                 own = [row for row in counted if (row.strategy, row.round) == (name, number)]
-                rows.append(
-                    [
-                        file.parent.name,
-                        name,
-                        str(number),
-                        *(_mean_of(own, column) for column in ("candidates", "distinct", "tied")),
-                    ]
-                )
-    return markdown(["preset", "strategy", "query", "candidates", "different scores", "tied at the cut"], rows)
+                means = [_mean_of(own, column) for column in ("candidates", "asked", "distinct", "tied")]
+                rows.append([file.parent.name, name, str(number), str(len(own)), *means])
+    return markdown(
+        ["preset", "strategy", "query", "campaigns", "candidates", "asked", "different scores", "tied at the cut"], rows
+    )
 
 
 def recipes(results: Path) -> str:
@@ -140,86 +150,106 @@ def recipes(results: Path) -> str:
 
 
 def official(results: Path) -> str:
-    """The challenge's test images: each arm's AUC with all labels, DeLong's interval of its first seed, and the paired comparison."""
+    """The challenge's test images: each arm's AUC with all labels, DeLong's interval, and the paired test against logistic regression.
+
+    Of a strategy, its seed 0 alone, and the mean probability of all its seeds' networks.
+    """
     file = results / LESIONS / "official" / PREDICTIONS_FILE
-    predictions = read_predictions(file) if file.exists() else []
     arms: dict[str, dict[int, list[Prediction]]] = {}
-    for row in predictions:
+    for row in read_predictions(file) if file.exists() else []:
         arms.setdefault(row.arm, {}).setdefault(row.seed, []).append(row)
     rows = []
     for name, seeds in arms.items():
-        found = {seed: auc_interval(*_scored(own)) for seed, own in seeds.items()}
-        one, mean = found[min(found)], _averaged(seeds)
-        together = auc_interval(*_scored(mean))
-        against = (
-            compare_aucs(_scored(mean)[0], _scored(arms[LOGISTIC][0])[0], _scored(mean)[1])
-            if LOGISTIC in arms and name != LOGISTIC
-            else None
-        )
-        rows.append(
-            [
-                name,
-                str(mean[0].labels),
-                str(len(seeds)),
-                _mean_error([each.auc for each in found.values()]),
-                f"{one.auc:.3f} ({one.low:.3f} to {one.high:.3f})",
-                f"{together.auc:.3f} ({together.low:.3f} to {together.high:.3f})",
-                NOTHING if against is None else f"{against.difference:+.3f}, p = {against.p:.2f}",
-            ]
-        )
-    header = [
-        "arm",
-        "labels",
-        "seeds",
-        "AUC, mean over seeds",
-        "seed 0 (DeLong 95 %)",
-        "all seeds' mean probability (DeLong 95 %)",
-        "that less logistic regression",
-    ]
+        mean = _mean_error([auc_interval(*_scored(own)).auc for own in seeds.values()])
+        ways = {"one network (seed 0)": seeds[min(seeds)]} if name != LOGISTIC else {"": seeds[0]}
+        if len(seeds) > 1:
+            ways[f"mean probability of {len(seeds)} networks"] = _averaged(seeds)
+        for way, own in ways.items():
+            found, against = auc_interval(*_scored(own)), NOTHING
+            if name != LOGISTIC and LOGISTIC in arms:
+                difference = compare_aucs(_scored(own)[0], _scored(arms[LOGISTIC][0])[0], _scored(own)[1])
+                against = f"{difference.difference:+.3f}, p = {difference.p:.2f}"
+            interval = f"{found.low:.3f} to {found.high:.3f}"
+            rows.append([name, str(own[0].labels), mean, way, f"{found.auc:.3f}", interval, against])
+    header = ["arm", "labels", "AUC, mean over seeds", "of which", "AUC", "DeLong 95 %", "less logistic regression"]
     return markdown(header, rows)
 
 
 def labels_needed(results: Path) -> str:
-    """Labels after which a strategy's AUC is within .01 of that with all labels: of the mean curve, and per seed the median."""
+    """Labels after which the mean AUC is within .01 of that with all labels, first / stays: of all arms together, and the arm's own.
+
+    Only seeds that have come to the end count.
+    """
     own, rows = read_all(results).get("official", []), []
     for split in splits_of(own):
-        for name, seeds in auc_curves(own, split).items():
-            mean, full = mean_curve(seeds), statistics.fmean(curve.accuracy[-1] for curve in seeds.values())
-            each = [_first_within(curve, curve.accuracy[-1]) for curve in seeds.values()]
-            rows.append(
-                [
-                    name,
-                    str(len(seeds)),
-                    f"{full:.3f}",
-                    f"{_first_within(mean, full)} / {_stays_within(mean, full)}",
-                    f"{statistics.median(each):.0f}",
-                    f"{min(each)} to {max(each)}",
-                    str(mean.labels[-1]),
-                ]
-            )
+        arms = {name: _finished(seeds) for name, seeds in auc_curves(own, split).items()}
+        ends = {
+            name: statistics.fmean(curve.accuracy[-1] for curve in seeds.values())
+            for name, seeds in arms.items()
+            if seeds
+        }
+        common = statistics.fmean(ends.values()) if ends else 0.0
+        for name, end in ends.items():
+            mean = mean_curve(arms[name])
+            last = mean.labels[-1]
+            cells = [" / ".join(labels_text(n, last) for n in _within(mean, full)) for full in (common, end)]
+            each = [_within(curve, common)[0] or mean.labels[-1] for curve in arms[name].values()]
+            spread = f"{statistics.median(each):.0f} ({min(each)} to {max(each)})"
+            rows.append([name, str(len(arms[name])), f"{end:.3f}", *cells, spread, str(last)])
     header = [
         "strategy",
         "seeds",
         "AUC with all labels",
-        "mean curve within .01: first / stays",
-        "median over seeds (first)",
-        "range",
+        "labels to within .01 of all arms' mean",
+        "of its own",
+        "median over seeds (range)",
         "all labels",
     ]
     return markdown(header, rows)
 
 
-def _first_within(curve: Curve, full: float) -> int:
-    return next(n for n, value in zip(curve.labels, curve.accuracy, strict=True) if value >= full - CLOSE)
+def whole_network(results: Path) -> str:
+    """The whole network trained, beside the frozen trunk with both our training and the text's, on the same split and numbers of labels."""
+    every, rows = read_all(results), []
+    for preset in ("whole", "askwell", "text"):
+        random = auc_curves(every.get(preset, []), "1").get("random", {})
+        measured = {n: accuracies_at(random, n) for n in (100, 650) if random and n in mean_labels(random)}
+        if measured:
+            seconds = [row.point.seconds_fit for row in every[preset] if row.split == "1" and row.point.labels == 650]
+            times = [each for each in seconds if each is not None]
+            cells = [_mean_error(measured.get(n, [])) for n in (100, 650)]
+            rows.append([preset, str(len(random)), *cells, f"{statistics.median(times):.0f}" if times else NOTHING])
+    return markdown(
+        ["preset", "seeds", "AUC with 100 labels", "with all 650", "seconds of a fit to all, one thread"], rows
+    )
 
 
-def _stays_within(curve: Curve, full: float) -> int:
-    below = [n for n, value in zip(curve.labels, curve.accuracy, strict=True) if value < full - CLOSE]
-    return next(n for n in curve.labels if n > (below[-1] if below else -1))
+def lesion_hours(results: Path) -> str:
+    """Hours of a campaign (one thread, fit and score), beside the paper's 20 for an experiment."""
+    rows = []
+    for preset, own in read_all(results).items():
+        campaigns: dict[tuple[str, str, int], float] = {}
+        for row in own:
+            key = (row.split, row.point.strategy, row.point.seed)
+            campaigns[key] = campaigns.get(key, 0.0) + (row.point.seconds_fit or 0) + (row.point.seconds_score or 0)
+        hours = [seconds / 3600 for seconds in campaigns.values()]
+        rows.append([preset, str(len(hours)), f"{statistics.median(hours):.3f}", f"{sum(hours):.2f}", "20"])
+    return markdown(["preset", "campaigns", "hours of one, median", "of all", "paper's, of one"], rows)
 
 
-def _after(curve: Curve, acquisitions: int) -> float | None:
-    return curve.accuracy[acquisitions] if len(curve.accuracy) > acquisitions else None
+def _finished(seeds: Seeds) -> Seeds:
+    """The curves that have come as far as the longest one."""
+    last = max((curve.labels[-1] for curve in seeds.values()), default=0)
+    return {seed: curve for seed, curve in seeds.items() if curve.labels[-1] == last}
+
+
+def _within(curve: Curve, full: float) -> tuple[int | None, int | None]:
+    """The first number of labels at which a curve is within .01 of a value, and that from which on it stays so."""
+    reached = full - CLOSE
+    return (
+        first_crossing(curve.labels, curve.accuracy, reached),
+        sustained_crossing(curve.labels, curve.accuracy, reached),
+    )
 
 
 def _positives(rows: Sequence[LesionPoint], split: str) -> dict[str, Seeds]:
@@ -227,7 +257,8 @@ def _positives(rows: Sequence[LesionPoint], split: str) -> dict[str, Seeds]:
 
 
 def _near(labels: Sequence[int], wanted: Iterable[int]) -> list[int]:
-    return [n for n in wanted if labels and labels[0] <= n <= labels[-1]]
+    """Those of the wanted numbers of labels at which something was measured."""
+    return [n for n in wanted if n in labels]
 
 
 def _areas(seeds: Mapping[int, Curve], random: Mapping[int, Curve]) -> list[float]:

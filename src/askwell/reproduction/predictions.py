@@ -55,11 +55,11 @@ def logistic_regression(workspace: Workspace, labels: torch.Tensor) -> list[floa
         images.images(torch.arange(len(images))).mean(dim=(2, 3)).numpy()
         for images in (workspace.pool, workspace.test.images)
     )
-    settings: dict[str, Any] = {"Cs": PENALTIES, "cv": 5, "scoring": "roc_auc", "max_iter": 1000}
+    settings: dict[str, Any] = {"Cs": PENALTIES, "cv": 5, "scoring": "roc_auc", "max_iter": 20_000}
     model = LogisticRegressionCV(**settings)
     with warnings.catch_warnings():
-        for kind in (ConvergenceWarning, FutureWarning):
-            warnings.simplefilter("ignore", kind)
+        warnings.simplefilter("error", ConvergenceWarning)  # the line it is compared with must be the right one
+        warnings.simplefilter("ignore", FutureWarning)
         model.fit(pool, labels.numpy())
     return model.predict_proba(test)[:, 1].tolist()
 

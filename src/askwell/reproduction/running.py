@@ -1,18 +1,28 @@
 """Run plans: their campaigns, the arms beside them, the second evaluations, and the collecting of results in between."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from askwell.campaign.campaign import resolved
 from askwell.campaign.experiment import check_experiment, run_experiment
 from askwell.campaign.inputs import FEATURES
 from askwell.campaign.tasks import Standing
+from askwell.pool.named.isic2016_splits import FOLDS
 from askwell.reproduction.aleatoric import run_corrupted
-from askwell.reproduction.checkout import commit
-from askwell.reproduction.collecting import COMMITS, collect
-from askwell.reproduction.committed import Campaigns, known_campaigns
-from askwell.reproduction.folds import SCORES_FILE, changed_recipe, prepare_features, run_fold, run_recipe
+from askwell.reproduction.checkout import COMMITS, commit
+from askwell.reproduction.collecting import collect
+from askwell.reproduction.committed import Campaigns, committed_recipes, known_campaigns
+from askwell.reproduction.folds import (
+    SCORES_FILE,
+    changed_recipe,
+    is_measured,
+    prepare_features,
+    run_fold,
+    run_recipe,
+)
 from askwell.reproduction.jobs import Job, run_jobs
 from askwell.reproduction.mbr_running import run_arm
 from askwell.reproduction.plans import Case, Plan
@@ -94,7 +104,7 @@ def _run_case(plan: Plan, case: Case, places: Places, workers: int, notify: Noti
         run_jobs(jobs, workers, finished)
 
     if plan.extra.recipes:
-        run_all("recipes", _recipe_jobs(plan, case, directory))
+        run_all("recipes", _recipe_jobs(plan, case, directory, places.results))
         return
     if case.fold is not None:
         run_all("campaigns on folds", _fold_jobs(plan, case, case.fold, directory, known))
@@ -174,13 +184,15 @@ def _fold_jobs(plan: Plan, case: Case, fold: int, directory: Path, known: Campai
     return [Job(run_fold, (place, case.settings, name, seed, fold, features)) for name, seed, place in places]
 
 
-def _recipe_jobs(plan: Plan, case: Case, directory: Path) -> list[Job]:
+def _recipe_jobs(plan: Plan, case: Case, directory: Path, results: Path) -> list[Job]:
     """Of the recipes that have not been measured; features are computed before, for all that read the same ones."""
     features, jobs = directory / FEATURES, []
+    known = Counter(score.recipe for score in committed_recipes(plan, case, results))
     for name, changes in plan.extra.recipes.items():
+        recipe = changed_recipe(case.settings.recipe, name, changes)
+        own = case.settings.model_copy(update={"recipe": resolved(recipe)})
         file = directory / name / SCORES_FILE
-        if not file.exists():
-            recipe = changed_recipe(case.settings.recipe, name, changes)
+        if not is_measured(file, own) and known[name] < FOLDS * case.settings.seeds:
             prepare_features(case.settings.model_copy(update={"recipe": recipe}), features)
             jobs.append(Job(run_recipe, (file, case.settings, name, changes, features)))
     return jobs

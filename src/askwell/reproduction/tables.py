@@ -13,10 +13,12 @@ from askwell.reproduction.lesion_tables import (
     against_everything,
     against_random,
     labels_needed,
+    lesion_hours,
     lesions,
     official,
     recipes,
     ties,
+    whole_network,
 )
 from askwell.reproduction.markdown import NOTHING, markdown
 from askwell.reproduction.published import (
@@ -228,6 +230,8 @@ LESION_TABLES: Mapping[str, Callable[[Path], str]] = {
     "recipes": recipes,
     "official": official,
     "labels_needed": labels_needed,
+    "whole_network": whole_network,
+    "lesion_hours": lesion_hours,
 }
 
 

@@ -18,6 +18,7 @@ _PARSERS = {
     "seed": count,
     "round": count,
     "candidates": count,
+    "asked": count,
     "distinct": count,
     "tied": count,
     "split": text,
@@ -25,12 +26,15 @@ _PARSERS = {
 
 
 class Ties(NamedTuple):
-    """A round's query: candidates, how many different scores they have, and how many of them have that of the last one asked."""
+    """A round's query: how many candidates, how many of them it asks, how many different scores they have, and how many candidates
+    have the score of the last one asked.
+    """
 
     strategy: str
     seed: int
     round: int
     candidates: int
+    asked: int
     distinct: int
     tied: int
     split: str
@@ -59,7 +63,9 @@ def count_ties(campaign: Path, split: str) -> None:
             )
             last = scores[torch.isin(positions, torch.tensor(query))].min()
             tied, distinct = int((scores == last).sum()), len(scores.unique())
-            found.append(Ties(settings.strategy, settings.seed, number, len(positions), distinct, tied, split))
+            found.append(
+                Ties(settings.strategy, settings.seed, number, len(positions), len(query), distinct, tied, split)
+            )
     write_ties(campaign / TIES_FILE, found)
 
 
