@@ -249,8 +249,7 @@ def test_a_new_queue_is_in_force_at_once_and_falls_back_to_the_random_order(stor
     best = [position for position in range(100) if position not in held and position != first][:15]
     store.commit_fit(RoundRecord(0, 1, 1.0, "models/round-0000.safetensors", "hash", {}), "{}")
     store.commit_queue([Ranked(first)] + [Ranked(position, 1.0, '{"total": 1}') for position in best], "model", 0)
-    for _ in range(AHEAD - 1):
-        answer_next(store)
+    assert {answer_next(store) for _ in range(AHEAD)} == held
     assert [answer_next(store) for _ in range(15)] == best
     guess = store.guess(best[3])
     assert guess is not None

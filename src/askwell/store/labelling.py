@@ -1,5 +1,6 @@
 """What people label with: classes, questions, answers, the ranked queue. The same campaign.db that ``CampaignStore`` opens."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -178,10 +179,30 @@ class LabellingStore:
         with reading(self._engine) as connection:
             return looking.guess(connection, position)
 
+    def sample_size(self) -> tuple[int, bool]:
+        """How many items are reserved for measuring, and whether they were released."""
+        with reading(self._engine) as connection:
+            return looking.sample_size(connection)
+
+    def open_items(self) -> bool:
+        """Whether some item has no answer yet, though it may be somebody's question now."""
+        with reading(self._engine) as connection:
+            return looking.open_items(connection)
+
     def status(self) -> dict[str, str]:
         """What worker and supervisor last said."""
         with reading(self._engine) as connection:
             return {row.key: row.value for row in connection.execute(select(worker_status))}
+
+    def reply(self, question: str, answer: str) -> bool:
+        """Note the reply to what the machine asks ("question" of the status, JSON with an id); whether that was being asked."""
+        with self._writing() as connection:
+            asked = connection.scalar(select(worker_status.c.value).where(worker_status.c.key == "question"))
+            if not asked or json.loads(asked)["id"] != question:
+                return False
+            connection.execute(delete(worker_status).where(worker_status.c.key.in_(["question", f"reply {question}"])))
+            connection.execute(insert(worker_status).values(key=f"reply {question}", value=answer))
+            return True
 
     # -- what worker, indexer and commands do --------------------------------------------------------------------------
 

@@ -7,9 +7,11 @@ from sqlalchemy import Connection, Select, func, or_, select
 
 from askwell.errors import ItemNotFoundError
 from askwell.store.answering import check_item, is_evaluation
+from askwell.store.asking import RANDOM_ORDER
 from askwell.store.classes import Classes
 from askwell.store.labelling_records import Guess, ItemFile, Said, Standing
 from askwell.store.schema import (
+    about,
     answer_events,
     evaluation_items,
     generations,
@@ -21,7 +23,7 @@ from askwell.store.schema import (
     rounds,
     tallies,
 )
-from askwell.store.states import ITEMS, RESERVED, state_of
+from askwell.store.states import ITEMS, RELEASED, RESERVED, state_of
 
 OF_LATE = 100  # answers that the pace is taken from
 OTHER_KINDS = ("skip", "unsure", "bad")
@@ -132,6 +134,22 @@ def sample_answers(connection: Connection, classes: Classes) -> list[tuple[int, 
     )
     rows = connection.execute(statement)
     return [(row[0], row[1], None if row[2] is None else classes.meaning.get(row[2], row[2])) for row in rows]
+
+
+def sample_size(connection: Connection) -> tuple[int, bool]:
+    """How many items are reserved for measuring, and whether they were released."""
+    released = connection.scalar(select(about.c.value).where(about.c.key == RELEASED)) is not None
+    return connection.scalar(select(func.count()).select_from(evaluation_items)) or 0, released
+
+
+def open_items(connection: Connection) -> bool:
+    """Whether some item is still to be asked."""
+    waiting = (
+        select(queue.c.position).where(queue.c.generation == RANDOM_ORDER, queue.c.open == 1),
+        select(evaluation_items.c.position).where(evaluation_items.c.open == 1, RESERVED),
+        select(item_states.c.position).where(item_states.c.kind == "skip"),
+    )
+    return any(connection.execute(statement.limit(1)).first() is not None for statement in waiting)
 
 
 def _latest(connection: Connection, statement: Select[Any], limit: int, before: int | None) -> list[Said]:
