@@ -98,13 +98,21 @@ def _cache() -> Path:
     return Path(platformdirs.user_cache_dir("askwell")) / "weights"
 
 
-def _published_file(name: str) -> Path:
+def weights_at_hand(name: str) -> Path | None:
+    """The file of a network's published weights, if it is on this machine."""
     bare = name.removeprefix(TIMM)
     for directory in weights_directories():
         for ending in ENDINGS:
             for path in (directory / f"{bare}{ending}", *sorted(directory.glob(f"{bare}-*{ending}"))):
                 if path.is_file():
                     return path
+    return None
+
+
+def _published_file(name: str) -> Path:
+    bare, found = name.removeprefix(TIMM), weights_at_hand(name)
+    if found is not None:
+        return found
     _cache().mkdir(parents=True, exist_ok=True)
     with FileLock(_cache() / f"{bare}.lock"):  # another campaign may have been faster
         return _from_timm(name, bare) if is_timm(name) else _from_torchvision(bare)

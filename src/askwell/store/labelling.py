@@ -21,6 +21,7 @@ from askwell.store.schema import (
     about,
     class_events,
     evaluation_predictions,
+    generations,
     metrics,
     quarantine,
     rounds,
@@ -278,6 +279,13 @@ class LabellingStore:
         joined = statement.join(evaluation_predictions, evaluation_predictions.c.round == rounds.c.round)
         with reading(self._engine) as connection:
             return [(row[0], row[1], row[2]) for row in connection.execute(joined.order_by(rounds.c.round))]
+
+    def queue_in_force(self) -> tuple[int, str]:
+        """The generation and source of the ranked queue; (0, "random") before there is one."""
+        statement = select(generations.c.generation, generations.c.source).order_by(generations.c.generation.desc())
+        with reading(self._engine) as connection:
+            row = connection.execute(statement.limit(1)).first()
+            return (0, "random") if row is None else (row.generation, row.source)
 
     def rounds_done(self) -> int:
         """How many fits are committed."""

@@ -4,9 +4,11 @@ import argparse
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from askwell.errors import AskwellError, SettingsError
 from askwell.store.labelling import LabellingStore
@@ -42,7 +44,15 @@ def main() -> int:
     app = create_app(desk, options.allow_host, options.origin)
     listening = socket.socket(fileno=options.fd) if options.fd is not None else _bound(options.host, options.port)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started this process
-    config = uvicorn.Config(
+    server = uvicorn.Server(_config(app))
+    if options.fd is not None:
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+    server.run(sockets=[listening])
+    return 0
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
@@ -51,8 +61,13 @@ def main() -> int:
         ws="none",
         timeout_graceful_shutdown=3,
     )
-    uvicorn.Server(config).run(sockets=[listening])
-    return 0
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    """Whoever started this process holds the other end of its input, and lets go of it however it ends."""
+    while sys.stdin.buffer.read(1):
+        pass
+    server.should_exit = True
 
 
 def open_desk(directory: Path, root: Path | None = None) -> Desk:

@@ -17,30 +17,13 @@ import PIL.Image
 
 from askwell.pool.decoder_process import limit_memory
 from askwell.pool.display import displayed_dicom, displayed_picture
-from askwell.pool.image_formats import GONE, ImageUnreadableError, format_of, read_image_file
+from askwell.pool.image_formats import ImageUnreadableError, format_of, read_image_file
+from askwell.pool.rooted import OutsideRootError, below
 
 REFUSED, UNREADABLE = "refused", "unreadable"  # kinds of an answer besides a media type
 PNG_PIXELS = 512 * 512  # up to this many are sent without loss
 QUALITY = 95
 REDUCING_GAP = 2.0
-
-
-class OutsideRootError(Exception):
-    """A path leads out of the folder of images."""
-
-
-def below(root: str, path: bytes) -> str:
-    """The real place of a path below the root; OutsideRootError for any other, ImageUnreadableError for none."""
-    if not path or path.startswith((b"/", b"\\")) or b"\0" in path or b".." in path.replace(b"\\", b"/").split(b"/"):
-        raise OutsideRootError
-    real_root = os.path.realpath(root)
-    try:
-        real = os.path.realpath(os.path.join(real_root, os.fsdecode(path)), strict=True)  # noqa: PTH118 - as bytes may be
-    except OSError as error:
-        raise ImageUnreadableError(GONE) from error
-    if os.path.commonpath([real_root, real]) != real_root or real == real_root:
-        raise OutsideRootError
-    return real
 
 
 def encode(root: str, path: bytes, page: int, longest: int) -> tuple[str, bytes]:

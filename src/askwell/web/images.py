@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, final
 
+from askwell.pool.rooted import OUTSIDE
 from askwell.web.image_process import REFUSED, UNREADABLE
 
 COMMAND = (sys.executable, "-P", "-m", "askwell.web.image_process")
@@ -53,7 +54,7 @@ class _Process:
             self._receive(until)
         content, self._received = self._received[:length], self._received[length:]
         if kind == REFUSED:
-            return Shown(None, b"", "it leads out of the folder of images", refused=True)
+            return Shown(None, b"", OUTSIDE, refused=True)
         return Shown(None, b"", content.decode()) if kind == UNREADABLE else Shown(kind, content)
 
     def end(self) -> None:

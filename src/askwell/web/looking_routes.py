@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query, Response
 
 from askwell.pool.image_formats import GONE, ImageUnreadableError
+from askwell.pool.rooted import OutsideRootError, below
 from askwell.store.asking import SKIP_RETURNS_AFTER
 from askwell.web.bodies import Asking, AtDesk, Before, Limit, Position
-from askwell.web.image_process import OutsideRootError, below
 from askwell.web.labelling_routes import answered
 
 router = APIRouter(prefix="/api")
