@@ -31,6 +31,10 @@ STATUS = {
     StoreUnavailableError: 503,
     CampaignStateError: 503,
 }
+UNNAMED = {  # what the framework says of itself
+    "Not Found": "there is nothing at this address.",
+    "Method Not Allowed": "this address does not take a request of that kind.",
+}
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -116,7 +120,8 @@ async def _said(_: Request, error: Exception) -> Response:
 
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, AnyHTTPException), "it is registered for those"
-    return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
+    sentence = UNNAMED.get(str(error.detail), str(error.detail))
+    return JSONResponse({"error": sentence}, status_code=error.status_code, headers=error.headers)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
