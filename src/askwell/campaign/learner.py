@@ -15,6 +15,7 @@ from askwell.acquisition.bald import bald
 from askwell.campaign.cold_start import typical_and_diverse
 from askwell.campaign.inputs_of_items import Inputs, descriptors
 from askwell.campaign.labelling import LabellingSettings
+from askwell.campaign.measuring import measured
 from askwell.campaign.network import Network, network_for
 from askwell.campaign.seeds import derive_seed
 from askwell.learning.supervised import fit
@@ -61,6 +62,7 @@ class Learner:
         self._inputs: Inputs | None = None
         self._fitted: dict[int, str] | None = None
         self._said: dict[str, str] = {}
+        self._measured: object = None
 
     def step(self) -> bool:
         """Do what is most useful now; False when there is nothing to do but to wait for answers."""
@@ -83,6 +85,7 @@ class Learner:
         if rest:
             self._look(inputs, rest[:BLOCK])
             return True
+        self._measure()
         self._tell("waiting" if self._fitted else "cold_start")
         return False
 
@@ -144,6 +147,7 @@ class Learner:
         precision = self._network.recipe.precision
         posterior = MCDropout(model, samples=SAMPLES, seed=seed, precision=precision)
         self._commit(number, model, seconds, len(usable), self._predictions(inputs, posterior, classes))
+        self._measure()
         self._rank(inputs, posterior, classes, number)
         self._fitted = labels
 
@@ -195,6 +199,13 @@ class Learner:
             Ranked(int(drawn[entry]), float(scores[entry]), _why(opinions[entry], classes, number)) for entry in best
         ]
         self._store.commit_queue(ranked, "model", number)
+
+    def _measure(self) -> None:
+        """Say how good the models are by what is answered now."""
+        answers = (self._store.sample_answers(), self._store.rounds_done(), self._store.classes().meaning)
+        if answers != self._measured:
+            self._store.tell(measured(self._store))
+            self._measured = answers
 
     def _tell(self, doing: str, left: str = "", progress: str = "") -> None:
         said = {"doing": doing, "left_s": left, "progress": progress}
