@@ -1,0 +1,67 @@
+// One line for what the person should know, calm and never over the image: what stands (the server is away) stays, what passes gives way to it.
+import { find } from "./dom.js";
+import { words } from "./words.js";
+
+const PASSES = 9000; // ms
+
+export class Messages {
+  #standing = new Map();
+  #passing = null;
+  #timer = null;
+
+  constructor() {
+    this.line = find("message");
+    this.text = find("message-text");
+    this.close = find("message-close");
+    this.close.textContent = words.dismiss;
+    this.close.addEventListener("click", () => this.#dismiss());
+  }
+
+  /** A sentence that goes by itself, or with the next one. */
+  say(sentence) {
+    this.#passing = sentence;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.pass(), PASSES);
+    this.announce(sentence);
+    this.#render();
+  }
+
+  /** The passing sentence has been overtaken. */
+  pass() {
+    this.#passing = null;
+    this.#render();
+  }
+
+  /** A sentence that stays until `clear(name)`; `kind` is "mode", "trouble" or "loss" (which a person dismisses). */
+  stand(name, sentence, kind = "trouble") {
+    if (this.#standing.get(name)?.sentence === sentence) return;
+    this.#standing.delete(name);
+    this.#standing.set(name, { sentence, kind });
+    this.announce(sentence);
+    this.#render();
+  }
+
+  clear(name) {
+    if (this.#standing.delete(name)) this.#render();
+  }
+
+  /** For screen readers only. */
+  announce(sentence) {
+    const place = find("announcer");
+    place.textContent = "";
+    setTimeout(() => (place.textContent = sentence), 30); // the same sentence twice is read twice
+  }
+
+  #dismiss() {
+    for (const [name, { kind }] of this.#standing) if (kind === "loss") this.#standing.delete(name);
+    this.#render();
+  }
+
+  #render() {
+    const standing = [...this.#standing.values()].at(-1);
+    const passing = this.#passing !== null;
+    this.text.textContent = passing ? this.#passing : (standing?.sentence ?? "");
+    this.line.dataset.kind = passing ? "passing" : (standing?.kind ?? "none");
+    this.close.hidden = passing || standing?.kind !== "loss";
+  }
+}

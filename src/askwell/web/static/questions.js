@@ -1,0 +1,129 @@
+// The images to come: up to ten are leased ahead, loaded and decoded, so that the next one is there the moment a key is pressed.
+import { api, imageOf } from "./api.js";
+
+const AHEAD = 10;
+const LOADS = 3; // at once, so that an answer never queues behind images for one of the browser's six connections
+const KEPT_DECODED = 4; // the browser may let go of a picture's pixels; these are asked for again when their turn is near
+
+export class Questions {
+  #waiting = [];
+  #loading = 0;
+  #asking = null;
+  #seen = new Set();
+
+  constructor() {
+    this.reason = null; // why there is nothing left, once the server has said so
+  }
+
+  get length() {
+    return this.#waiting.length;
+  }
+
+  get keys() {
+    return this.#waiting.map((question) => question.key);
+  }
+
+  /** The next question, or null; its picture may still be loading (`ready` resolves then). */
+  take() {
+    const question = this.#waiting.shift() ?? null;
+    for (const near of this.#waiting.slice(0, KEPT_DECODED)) if (near.loaded) near.picture.decode().catch(() => {});
+    this.#load();
+    return question;
+  }
+
+  /** Puts a question back to the front: it was shown, and something else is shown before it. */
+  putBack(question) {
+    this.#waiting.unshift(question);
+  }
+
+  /** A question that came back by undo, with its picture on the way. */
+  revive(row) {
+    this.drop(row.id);
+    this.#seen.add(row.key);
+    const question = prepared(row);
+    this.#start(question);
+    return question;
+  }
+
+  /** Forgets an item that was answered elsewhere. */
+  drop(id) {
+    this.#waiting = this.#waiting.filter((question) => question.id !== id);
+  }
+
+  /** An answer was not taken, so its question may come again. */
+  forget(key) {
+    this.#seen.delete(key);
+  }
+
+  /** Leases more when fewer than ten wait; `held` are keys that are shown or not sent yet. Throws what the API throws. */
+  async refill(held) {
+    if (this.#asking) return this.#asking;
+    if (this.length >= AHEAD) return undefined;
+    this.#asking = this.#ask(held).finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  async #ask(held) {
+    const reply = await api.next([...new Set([...held, ...this.keys])]);
+    const rows = reply.items ?? [];
+    const ids = new Set(this.#waiting.map((question) => question.id));
+    for (const row of rows) {
+      if (this.#seen.has(row.key) || ids.has(row.id)) continue;
+      this.#seen.add(row.key);
+      this.#waiting.push(prepared(row));
+    }
+    this.reason = rows.length || this.length ? null : (reply.reason ?? "all_answered");
+    this.#load();
+  }
+
+  #load() {
+    for (const question of this.#waiting) {
+      if (this.#loading >= LOADS) return;
+      if (!question.started) this.#start(question);
+    }
+  }
+
+  #start(question) {
+    question.started = true;
+    this.#loading += 1;
+    question.load().finally(() => {
+      this.#loading -= 1;
+      this.#load();
+    });
+  }
+}
+
+function prepared(row) {
+  const question = { ...row, picture: Object.assign(new Image(), { decoding: "sync" }), started: false, loaded: false, failure: null };
+  question.ready = new Promise((resolve) => {
+    question.load = async () => {
+      try {
+        question.picture.src = imageOf(row.id, "view");
+        await question.picture.decode();
+        question.loaded = true;
+      } catch {
+        question.failure = await whyNot(imageOf(row.id, "view"));
+      }
+      resolve(question);
+    };
+  });
+  return question;
+}
+
+/** A picture by itself, for looking back; resolves like a question's. */
+export function pictureOf(id) {
+  const question = prepared({ id });
+  question.load();
+  return question;
+}
+
+/** An image element does not say why it failed, so the server is asked for its sentence. */
+async function whyNot(address) {
+  try {
+    const response = await fetch(address, { cache: "no-store" });
+    if (response.ok) return "";
+    return (await response.json()).error ?? "";
+  } catch {
+    return "";
+  }
+}
