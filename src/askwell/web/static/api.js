@@ -65,7 +65,7 @@ export const api = {
   item: (id) => request(`/api/items/${id}`),
   guess: (id) => request(`/api/items/${id}/guess`),
   changeClass: (body) => post("/api/classes", body),
-  undoClass: (sequence) => post("/api/classes/undo", { sequence }),
+  undoClass: (sequence, idempotency) => post("/api/classes/undo", { sequence, idempotency }),
   release: () => post("/api/release", {}),
   reply: (id, answer) => post("/api/question", { id, answer }),
 };

@@ -183,13 +183,14 @@ export class ClassesView {
       const one = this.session.byId(id);
       return button(words.class_review_one(one.name, one.answers), { onclick: () => this.review(id) });
     });
-    buttons.push(button(words.class_review_one(words.unsure.toLowerCase(), null), { onclick: () => this.review("unsure") }));
+    buttons.push(button(words.class_review_one(words.unsure.toLowerCase(), this.session.state.kinds?.unsure ?? null), { onclick: () => this.review("unsure") }));
     return make("p", { class: "row" }, words.class_review, buttons);
   }
 
   async #undo(sequence) {
+    const idempotency = freshKey();
     try {
-      const reply = await api.undoClass(sequence);
+      const reply = await persist(() => api.undoClass(sequence, idempotency));
       this.session.adopt(reply.classes);
       this.#list();
       this.#adding();

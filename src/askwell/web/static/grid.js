@@ -67,7 +67,7 @@ export class Grid {
     const classes = this.session.state.classes.filter((one) => !one.retired || one.answers);
     this.select.replaceChildren(
       ...classes.map((one) => make("option", { value: one.id }, words.grid_option(one.name, one.answers))),
-      ...KINDS.map((kind) => make("option", { value: kind }, words.grid_option(words.grid_kinds[kind], null))),
+      ...KINDS.map((kind) => make("option", { value: kind }, words.grid_option(words.grid_kinds[kind], this.session.state.kinds ? (this.session.state.kinds[kind] ?? 0) : null))),
     );
     this.select.value = this.of;
   }

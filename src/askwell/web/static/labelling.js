@@ -25,13 +25,16 @@ export class Labelling extends EventTarget {
     if (this.current) {
       this.#show();
       this.refill();
-    } else await this.#wait();
+    } else {
+      this.stage.empty(words.loading);
+      await this.#wait();
+    }
   }
 
   /** The image to label again, after something else was shown. */
   resume() {
     if (this.current) this.#show();
-    else this.#wait();
+    else this.advance();
   }
 
   /** `kind` is label (with a class's id), skip, unsure or bad; true when it was taken. */
@@ -82,7 +85,7 @@ export class Labelling extends EventTarget {
   }
 
   #answerable(question, kind) {
-    if (question.failure !== null) return WITHOUT_PICTURE.has(kind);
+    if (question.failure !== null) return WITHOUT_PICTURE.has(kind) && !question.failure.passing;
     return this.stage.painted === question;
   }
 

@@ -98,7 +98,7 @@ function onKey(event) {
     if (!repeated) panel.key(event);
     return;
   }
-  const { target } = event;
+  const target = event.target instanceof Element ? event.target : document.body;
   if (target.matches(TYPING)) return;
   if (target.matches("input[type=range]") && /^(Arrow|Page|Home|End)/.test(event.key)) return;
   if (event.key === " " && target.matches("button:focus-visible, a:focus-visible, summary:focus-visible")) return;
@@ -174,7 +174,6 @@ function reached() {
 
 async function start() {
   listen();
-  stage.empty(words.loading_first);
   const first = labelling.advance();
   for (;;) {
     try {

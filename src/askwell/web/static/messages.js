@@ -2,10 +2,12 @@
 import { find } from "./dom.js";
 import { words } from "./words.js";
 
+const DISMISSABLE = new Set(["news", "loss"]);
 const PASSES = 9000; // ms
 
 export class Messages {
   #standing = new Map();
+  #dismissed = new Set();
   #passing = null;
   #timer = null;
 
@@ -32,9 +34,9 @@ export class Messages {
     this.#render();
   }
 
-  /** A sentence that stays until `clear(name)`; `kind` is "mode", "trouble" or "loss" (which a person dismisses). */
+  /** A sentence that stays until `clear(name)`; `kind` is "mode", "trouble", or "news" and "loss", which a person may dismiss. */
   stand(name, sentence, kind = "trouble") {
-    if (this.#standing.get(name)?.sentence === sentence) return;
+    if (this.#standing.get(name)?.sentence === sentence || this.#dismissed.has(sentence)) return;
     this.#standing.delete(name);
     this.#standing.set(name, { sentence, kind });
     this.announce(sentence);
@@ -53,7 +55,10 @@ export class Messages {
   }
 
   #dismiss() {
-    for (const [name, { kind }] of this.#standing) if (kind === "loss") this.#standing.delete(name);
+    const [name, shown] = [...this.#standing].at(-1) ?? [];
+    if (shown?.kind === "news") this.#dismissed.add(shown.sentence);
+    this.#standing.delete(name);
+    find("stage").focus({ preventScroll: true });
     this.#render();
   }
 
@@ -62,6 +67,6 @@ export class Messages {
     const passing = this.#passing !== null;
     this.text.textContent = passing ? this.#passing : (standing?.sentence ?? "");
     this.line.dataset.kind = passing ? "passing" : (standing?.kind ?? "none");
-    this.close.hidden = passing || standing?.kind !== "loss";
+    this.close.hidden = passing || !DISMISSABLE.has(standing?.kind);
   }
 }

@@ -3,6 +3,7 @@
 import { api, Refused, Unreachable } from "./api.js";
 
 const WAITS = [400, 800, 1500, 3000, 6000, 10_000]; // ms between tries while the server is away
+const ABOUT_THE_ANSWER = new Set([400, 404, 409, 410, 422]); // sent again as it is, it would be refused again
 const ORPHANED = 20_000; // ms after which a closed tab's unsent answers are sent by any other one
 
 export class Outbox extends EventTarget {
@@ -109,8 +110,8 @@ export class Outbox extends EventTarget {
       return false;
     }
     if (!(error instanceof Refused)) throw error;
-    if (error.status === 401 || error.status === 403) {
-      this.stopped = true;
+    if (!ABOUT_THE_ANSWER.has(error.status)) {
+      this.stopped = true; // it is about this browser or the way to the server: the answer is kept
       this.#tell("refused", { sentence: error.sentence });
       return false;
     }

@@ -94,16 +94,12 @@ export class Questions {
 }
 
 function prepared(row) {
-  const question = { ...row, picture: Object.assign(new Image(), { decoding: "sync" }), started: false, loaded: false, failure: null };
+  const picture = Object.assign(new Image(), { decoding: "sync" }); // painted together with the rest, never a frame later
+  const question = { ...row, picture, started: false, loaded: false, failure: null };
   question.ready = new Promise((resolve) => {
     question.load = async () => {
-      try {
-        question.picture.src = imageOf(row.id, "view");
-        await question.picture.decode();
-        question.loaded = true;
-      } catch {
-        question.failure = await whyNot(imageOf(row.id, "view"));
-      }
+      question.failure = await loaded(picture, imageOf(row.id, "view"));
+      question.loaded = question.failure === null;
       resolve(question);
     };
   });
@@ -117,13 +113,24 @@ export function pictureOf(id) {
   return question;
 }
 
+/** Loads and decodes; null, or {sentence, passing} for a failure that is the image's own or (passing) the connection's or the folder's. */
+async function loaded(picture, address) {
+  picture.src = address;
+  try {
+    await picture.decode();
+    return null;
+  } catch {
+    return whyNot(address);
+  }
+}
+
 /** An image element does not say why it failed, so the server is asked for its sentence. */
 async function whyNot(address) {
   try {
     const response = await fetch(address, { cache: "no-store" });
-    if (response.ok) return "";
-    return (await response.json()).error ?? "";
+    if (response.ok) return { sentence: "", passing: false };
+    return { sentence: (await response.json()).error ?? "", passing: response.status >= 500 || response.status === 401 };
   } catch {
-    return "";
+    return { sentence: "", passing: true };
   }
 }

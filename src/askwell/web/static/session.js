@@ -44,7 +44,7 @@ export class Session extends EventTarget {
   counted({ kind, label }, by) {
     this.#changes += 1;
     if (!this.state) return;
-    this.state.answers += by;
+    if (kind !== "skip") this.state.answers += by; // a skipped image returns
     const found = kind === "label" ? this.byId(label) : null;
     if (found) found.answers += by;
     this.#tell();

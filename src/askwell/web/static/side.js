@@ -41,16 +41,15 @@ export class Side {
     find("side").hidden = !this.guessOn && !this.infoOn;
     find("guess").hidden = !this.guessOn;
     find("info").hidden = !this.infoOn;
-    if (!this.subject) return fill("guess", words.guess_title), fill("info", words.info_title);
-    if (this.guessOn) this.#guess(this.#turn);
-    if (this.infoOn) this.#info(this.#turn);
-    return undefined;
+    fill("guess", words.guess_title); // nothing of another image stays behind, not even out of sight
+    fill("info", words.info_title);
+    if (this.subject && this.guessOn) this.#guess(this.#turn);
+    if (this.subject && this.infoOn) this.#info(this.#turn);
   }
 
   async #guess(turn) {
     const quiet = (text) => fill("guess", words.guess_title, make("p", { class: "quiet" }, text));
     if (this.subject.evaluation && !this.subject.past) return quiet(words.guess_hidden);
-    if (this.session.state?.guess_allowed === false) return quiet(words.guess_none);
     quiet(words.guess_loading);
     try {
       const guess = await api.guess(this.subject.id);
@@ -62,10 +61,9 @@ export class Side {
 
   #guessed(guess) {
     const likeliest = [...guess.probabilities].sort((a, b) => b.mean - a.mean).slice(0, MOST_CLASSES);
-    const parts = [
-      make("ul", { class: "bars" }, likeliest.map((one) => this.#bar(one))),
-      make("p", { class: "quiet" }, words.guess_of(guess.model_round)),
-    ];
+    const parts = likeliest.length
+      ? [make("ul", { class: "bars" }, likeliest.map((one) => this.#bar(one))), make("p", { class: "quiet" }, words.guess_of(guess.model_round))]
+      : [make("p", { class: "quiet" }, words.guess_none)];
     if (guess.why) parts.push(make("h3", {}, words.why_title), make("p", {}, guess.why));
     const kinds = Object.keys(words.uncertainty).filter((kind) => Number.isFinite(guess[kind]));
     if (kinds.length)

@@ -4,6 +4,7 @@ import { words } from "./words.js";
 import { Zoom } from "./zoom.js";
 
 const BLOCKS_FROM = 4; // enlarged this much, an image is drawn in honest blocks instead of blur
+const LOOK_AGAIN = 3000; // ms
 const VEIL_AFTER = 200; // ms: a picture that is there sooner needs no word about it
 
 const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
@@ -27,9 +28,7 @@ export class Stage extends EventTarget {
     if (!question.loaded && question.failure === null) await this.#await(question, turn);
     if (turn !== this.#turn) return false;
     if (question.failure !== null) {
-      this.#say(words.image_failed(question.failure || words.image_failed_unknown));
-      this.dispatchEvent(new CustomEvent("failed", { detail: question }));
-      return false;
+      return this.#failed(question, alt, turn);
     }
     this.#say(null);
     question.picture.alt = alt;
@@ -66,6 +65,18 @@ export class Stage extends EventTarget {
     const timer = setTimeout(() => turn === this.#turn && this.#say(words.loading), VEIL_AFTER);
     await question.ready;
     clearTimeout(timer);
+  }
+
+  /** Says why, and looks again: a file, a folder or a connection may come back. */
+  #failed(question, alt, turn) {
+    const { sentence, passing } = question.failure;
+    this.#say(passing ? words.image_waits(sentence) : words.image_failed(sentence));
+    setTimeout(async () => {
+      if (turn !== this.#turn) return;
+      await question.load();
+      if (turn === this.#turn) this.show(question, alt);
+    }, LOOK_AGAIN);
+    return false;
   }
 
   #say(sentence) {

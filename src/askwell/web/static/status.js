@@ -6,6 +6,7 @@ import { words } from "./words.js";
 export class Status {
   constructor(session, outbox, messages) {
     Object.assign(this, { session, outbox, messages });
+    find("figures").title = words.status_open;
     session.addEventListener("change", () => this.render());
     outbox.addEventListener("change", () => this.#waiting());
     find("waiting").addEventListener("click", () => outbox.retry());
@@ -28,8 +29,7 @@ export class Status {
     const bar = find("machine-bar");
     bar.hidden = !Number.isFinite(worker?.progress);
     if (!bar.hidden) bar.firstElementChild.style.width = `${100 * Math.min(1, Math.max(0, worker.progress))}%`;
-    const sentence = worker?.message || (worker?.crashes ? words.crashes(worker.crashes) : null);
-    if (sentence) this.messages.stand("worker", sentence);
+    if (worker?.message) this.messages.stand("worker", worker.message, "news");
     else this.messages.clear("worker");
   }
 

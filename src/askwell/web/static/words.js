@@ -9,6 +9,7 @@ export const count = (number) => integer.format(number);
 export const decimal = (number) => twoDigits.format(number);
 export const percent = (fraction) => `${integer.format(Math.round(100 * fraction))}\u202f%`;
 const hundredths = (fraction) => integer.format(Math.round(100 * fraction));
+const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
 const some = (number, one, many) => `${integer.format(number)} ${number === 1 ? one : many}`;
 const answers = (number) => some(number, "answer", "answers");
 
@@ -25,6 +26,7 @@ export function duration(seconds) {
 
 const DOING = {
   cold_start: "No model yet",
+  starting: "Starting",
   waiting: "Model up to date",
   idle: "Model up to date",
   indexing: "Reading the folder",
@@ -44,7 +46,6 @@ const REASONS = {
 
 export const words = {
   // regions, for screen readers
-  status_region: "Progress",
   tools_region: "Views",
   strip_region: "Your last answers, oldest first",
   stage_region: "Image to label",
@@ -70,7 +71,6 @@ export const words = {
   status_open: "Open progress and export",
   doing: (doing) => DOING[doing] ?? doing ?? "",
   time_left: (seconds) => `, ${duration(seconds)} left`,
-  crashes: (number) => `The learner stopped ${number === 1 ? "once" : `${number} times`} and was started again.`,
   theme: { auto: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" },
 
   // the image
@@ -85,10 +85,9 @@ export const words = {
   contrast: "Contrast",
   light_reset: "Reset",
   loading: "Loading the next image",
-  loading_first: "Loading the first image",
-  image_failed: (sentence) => `This image cannot be shown. ${sentence} Press b to set it aside, or space to skip it.`,
-  image_failed_unknown: "The file may be missing or damaged.",
-  measuring: "This one measures accuracy",
+  image_failed: (sentence) =>
+    `${capital(sentence) || "This image cannot be shown; its file may be missing or damaged."} Press b to set it aside, or space to skip it.`,
+  image_waits: (sentence) => `${capital(sentence) || "The image cannot be had at the moment."} This page tries again by itself.`,
 
   // answers
   skip: "Skip",
@@ -107,7 +106,6 @@ export const words = {
   answer_name: { skip: "Skipped", unsure: "Unsure", bad: "Bad image" },
   gone_class: "a former class",
   answered: (name) => `${name}. Next image.`,
-  answered_last: (name) => `${name}.`,
   too_early: "That key came before the image was shown, so it was not counted.",
   no_such_key: (name) => `No class has the key ${name}.`,
 
@@ -146,7 +144,7 @@ export const words = {
   guess_title: "The model's guess",
   guess_of: (round) => `Model of round ${count(round)}. A guess can sway you: look first, then compare.`,
   guess_hidden: "This image measures the accuracy, so its guess stays hidden until you have answered.",
-  guess_none: "There is no model yet, so there is no guess.",
+  guess_none: "There is no guess for this image yet.",
   guess_loading: "Asking the model",
   guess_range: (low, high) => `${percent(low)} to ${percent(high)} over the model's samples`,
   why_title: "Why this image",
@@ -230,7 +228,6 @@ export const words = {
   split: "Split",
   retire: "Retire",
   cancel: "Cancel",
-  save: "Save",
   add_title: "Add a class",
   add: "Add",
   rename_title: (name) => `Rename “${name}”`,
