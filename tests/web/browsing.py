@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PATIENCE = 15_000  # ms; a machine that also learns is slow at times
+PATIENCE = 60_000  # ms; a machine that also learns is slow at times
 
 
 def _found() -> str | None:
@@ -114,15 +114,18 @@ class Person:
 
     def all_sent(self) -> None:
         """Waits until no answer is kept in the browser any more."""
-        self.page.wait_for_function(
-            "() => !Object.keys(localStorage).some(name => name.startsWith('askwell:unsent:'))"
-        )
+        self.page.wait_for_function("() => !Object.keys(localStorage).some(name => name.startsWith('askwell:unsent:'))")
 
     def answer_of(self, image: int) -> tuple[str, str | None] | None:
         """(kind, class's id) of the image's current answer."""
         self.all_sent()
         answer = self.asks(f"/api/items/{image}")["answer"]
         return None if answer is None else (answer["kind"], answer["label"])
+
+    def has_given(self) -> int:
+        """How many answers there are in all, of every kind."""
+        self.all_sent()
+        return sum(self.asks("/api/state")["kinds"].values())
 
     def message(self) -> str:
         """The sentence under the image."""

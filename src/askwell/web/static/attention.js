@@ -9,12 +9,12 @@ export class Attention {
   constructor(clock = () => performance.now()) {
     this.clock = clock;
     for (const sign of SIGNS) addEventListener(sign, () => this.#tick(), { passive: true, capture: true });
-    document.addEventListener("visibilitychange", () => (document.hidden ? this.#pause() : this.#resume()));
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.resume()));
   }
 
-  /** An image was painted: count from here. */
-  start() {
-    this.#spent = 0;
+  /** An image was painted: count from here, or on from the seconds that it was looked at before. */
+  start(seconds = 0) {
+    this.#spent = 1000 * seconds;
     this.#since = document.hidden ? null : this.clock();
   }
 
@@ -31,12 +31,13 @@ export class Attention {
     this.#since = now;
   }
 
-  #pause() {
+  /** Nobody can see the image: the page is hidden, or a dialog lies over it. */
+  pause() {
     this.#tick();
     this.#since = null;
   }
 
-  #resume() {
-    this.#since = this.clock();
+  resume() {
+    if (!document.hidden) this.#since = this.clock();
   }
 }

@@ -2,7 +2,6 @@
 import { api, freshKey, persist, Refused, Unreachable } from "./api.js";
 import { words } from "./words.js";
 
-const REFILL_BELOW = 8; // of the ten ahead
 const LOOK_AGAIN = 4000; // ms between looks while nothing is left or the server is away
 const WITHOUT_PICTURE = new Set(["skip", "unsure", "bad"]);
 
@@ -15,7 +14,7 @@ export class Labelling extends EventTarget {
     Object.assign(this, parts); // stage, questions, outbox, recent, session, attention, messages, tabs
     this.current = null;
     this.busy = false;
-    this.stage.addEventListener("painted", () => this.attention.start());
+    this.stage.addEventListener("painted", ({ detail: question }) => this.attention.start(question.spent));
   }
 
   /** Shows the next image, or says why there is none. */
@@ -29,6 +28,11 @@ export class Labelling extends EventTarget {
       this.stage.empty(words.loading);
       await this.#wait();
     }
+  }
+
+  /** Something else is shown for a while: the time already spent on the image to label is kept. */
+  setAside() {
+    if (this.current && this.stage.painted === this.current) this.current.spent = this.attention.seconds();
   }
 
   /** The image to label again, after something else was shown. */
@@ -76,7 +80,6 @@ export class Labelling extends EventTarget {
   }
 
   async refill() {
-    if (this.questions.length >= REFILL_BELOW) return;
     try {
       await this.questions.refill(this.#held());
     } catch (error) {
@@ -141,6 +144,7 @@ export class Labelling extends EventTarget {
     const answer = unsent ?? row.answer ?? last;
     this.recent.remove(row.id);
     this.session.counted(answer, -1);
+    this.setAside();
     if (this.current) this.questions.putBack(this.current);
     this.current = this.questions.revive({ id: row.id, key: row.key, evaluation: row.evaluation });
     this.dispatchEvent(new Event("undone"));

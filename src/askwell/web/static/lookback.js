@@ -32,6 +32,7 @@ export class LookBack extends EventTarget {
   }
 
   look(entry) {
+    this.labelling.setAside();
     this.entry = entry;
     document.body.dataset.mode = "back";
     this.recent.choose(entry);

@@ -52,7 +52,7 @@ const panel = new Panel({
   progress: progressView(session, messages),
   grid: new Grid(session, messages, changedHere),
   classes: new ClassesView(session, messages, { review: (of) => panel.open("grid", of), changed: changedHere }),
-});
+}, attention);
 new MachineQuestion(session);
 
 const COMMANDS = {
@@ -82,7 +82,11 @@ function act(kind, label = null) {
     else labelling.undo();
   } else if (lookBack.active) lookBack.change(kind, label);
   else if (labelling.answer(kind, label)) buttons.flash({ kind, label });
-  if (!document.activeElement?.matches(":focus-visible")) stageFocus();
+}
+
+/** After a click the keys belong to the image again; after a key the focus stays where it is. */
+function clicked(event) {
+  if (event.detail > 0 && !panel.isOpen && event.target.closest("button")) stageFocus();
 }
 
 const stageFocus = () => find("stage").focus({ preventScroll: true });
@@ -94,6 +98,7 @@ function pan(event) {
 
 function onKey(event) {
   const repeated = held.repeated(event);
+  if (repeated && (event.key === "Enter" || event.key === " ")) event.preventDefault(); // a held key presses a button once
   if (panel.isOpen) {
     if (!repeated) panel.key(event);
     return;
@@ -144,6 +149,7 @@ function notTaken({ detail: { entry, sentence } }) {
 
 function listen() {
   addEventListener("keydown", onKey);
+  addEventListener("click", clicked);
   outbox.addEventListener("sent", ({ detail: { entry, reply } }) => recent.sent(entry.key, reply.sequence));
   outbox.addEventListener("sent", () => session.refreshSoon());
   outbox.addEventListener("away", away);

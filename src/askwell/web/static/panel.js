@@ -3,9 +3,10 @@ import { find } from "./dom.js";
 import { words } from "./words.js";
 
 export class Panel {
-  /** `views` maps a name to {title, wide, build(body, argument), key(event)?, closed()?}. */
-  constructor(views) {
+  /** `views` maps a name to {title, build(body, argument), key(event)?}; no time passes for the image under it. */
+  constructor(views, attention) {
     this.views = views;
+    this.attention = attention;
     this.name = null;
     this.dialog = find("panel");
     find("panel-close").textContent = words.close;
@@ -29,6 +30,7 @@ export class Panel {
     body.replaceChildren();
     view.build(body, argument);
     if (!this.isOpen) this.dialog.showModal();
+    this.attention.pause();
     body.scrollTop = 0;
   }
 
@@ -42,8 +44,8 @@ export class Panel {
 
   #closed() {
     find("panel-body").replaceChildren();
-    this.views[this.name]?.closed?.();
     this.name = null;
+    this.attention.resume();
     if (document.activeElement === document.body || !document.activeElement?.matches(":focus-visible"))
       find("stage").focus({ preventScroll: true });
   }

@@ -1,14 +1,16 @@
 // The images to come: up to ten are leased ahead, loaded and decoded, so that the next one is there the moment a key is pressed.
 import { api, imageOf } from "./api.js";
 
-const AHEAD = 10;
+const ENOUGH = 7; // of the ten that the server leases to one person: more are asked for when fewer wait
 const LOADS = 3; // at once, so that an answer never queues behind images for one of the browser's six connections
+const RENEW = 600_000; // ms after which leases are asked for again, so that a long look or a sleep does not lose them
 const KEPT_DECODED = 4; // the browser may let go of a picture's pixels; these are asked for again when their turn is near
 
 export class Questions {
   #waiting = [];
   #loading = 0;
   #asking = null;
+  #asked = 0;
   #seen = new Set();
 
   constructor() {
@@ -55,15 +57,16 @@ export class Questions {
     this.#seen.delete(key);
   }
 
-  /** Leases more when fewer than ten wait; `held` are keys that are shown or not sent yet. Throws what the API throws. */
+  /** Leases more when few wait or the leases grow old; `held` are keys that are shown or not sent yet. Throws what the API throws. */
   async refill(held) {
     if (this.#asking) return this.#asking;
-    if (this.length >= AHEAD) return undefined;
+    if (this.length > ENOUGH && Date.now() - this.#asked < RENEW) return undefined;
     this.#asking = this.#ask(held).finally(() => (this.#asking = null));
     return this.#asking;
   }
 
   async #ask(held) {
+    this.#asked = Date.now();
     const reply = await api.next([...new Set([...held, ...this.keys])]);
     const rows = reply.items ?? [];
     const ids = new Set(this.#waiting.map((question) => question.id));

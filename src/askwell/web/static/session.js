@@ -7,6 +7,7 @@ const EVERY = 3000; // ms
 export class Session extends EventTarget {
   #changes = 0;
   #timer = null;
+  #due = Infinity;
 
   constructor() {
     super();
@@ -67,6 +68,7 @@ export class Session extends EventTarget {
   }
 
   async refresh() {
+    this.#due = Infinity;
     this.refreshSoon(EVERY);
     if (document.hidden && this.state) return;
     try {
@@ -78,7 +80,10 @@ export class Session extends EventTarget {
   }
 
   refreshSoon(after = 800) {
+    const due = performance.now() + after;
+    if (due >= this.#due) return; // fast answers do not put it off
     clearTimeout(this.#timer);
+    this.#due = due;
     this.#timer = setTimeout(() => this.refresh(), after);
   }
 

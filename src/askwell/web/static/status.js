@@ -16,7 +16,7 @@ export class Status {
     const { state } = this.session;
     figure("figure-answers", words.status_answers(state.answers, state.total));
     figure("figure-rate", state.per_hour ? words.status_rate(Math.round(state.per_hour)) : null);
-    figure("figure-round", state.round ? words.status_round(state.round) : null);
+    figure("figure-round", Number.isFinite(state.round) ? words.status_round(state.round) : null);
     figure("figure-estimate", state.estimate ? words.status_estimate(state.estimate) : ["", words.status_no_estimate]);
     find("spark").replaceChildren(...(state.curve?.length > 1 ? [spark(state.curve)] : []));
     this.#machine(state.worker);
