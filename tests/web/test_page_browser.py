@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browsing import Person, chromium
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from sklearn.datasets import load_digits
 
 COMMAND = [sys.executable, "-m", "askwell", "label"]
 DIGITS = ("zero", "one", "two")
@@ -74,16 +75,25 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def digits(askwell_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 240 real digits 0, 1 and 2 as PNGs; the class is in the name."""
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 240 real digits 0, 1 and 2 as PNGs, of MNIST or else those that scikit-learn carries; the class is in the name."""
     folder = tmp_path_factory.mktemp("digits")
-    images = gzip.decompress((askwell_data / "mnist" / "t10k-images-idx3-ubyte.gz").read_bytes())
-    labels = gzip.decompress((askwell_data / "mnist" / "t10k-labels-idx1-ubyte.gz").read_bytes())
-    pixels = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28)
-    truth = np.frombuffer(labels, np.uint8, offset=8)
+    pixels, truth = _mnist() if os.environ.get("ASKWELL_DATA") else _embedded()
     for count, position in enumerate(np.flatnonzero(truth < len(DIGITS))[:240]):
         Image.fromarray(pixels[position]).save(folder / f"{DIGITS[truth[position]]}-{count:03}.png")
     return folder
+
+
+def _mnist() -> tuple[np.ndarray, np.ndarray]:
+    directory = Path(os.environ["ASKWELL_DATA"]) / "mnist"
+    images = gzip.decompress((directory / "t10k-images-idx3-ubyte.gz").read_bytes())
+    labels = gzip.decompress((directory / "t10k-labels-idx1-ubyte.gz").read_bytes())
+    return np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(labels, np.uint8, offset=8)
+
+
+def _embedded() -> tuple[np.ndarray, np.ndarray]:
+    found = load_digits()
+    return (found.images * 15).astype(np.uint8), found.target
 
 
 @pytest.fixture
