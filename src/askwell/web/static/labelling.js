@@ -8,13 +8,17 @@ const WITHOUT_PICTURE = new Set(["skip", "unsure", "bad"]);
 export class Labelling extends EventTarget {
   #undoing = Promise.resolve();
   #timer = null;
+  #pending = 0;
 
   constructor(parts) {
     super();
     Object.assign(this, parts); // stage, questions, outbox, recent, session, attention, messages, tabs
     this.current = null;
-    this.busy = false;
     this.stage.addEventListener("painted", ({ detail: question }) => this.attention.start(question.spent));
+  }
+
+  get busy() {
+    return this.#pending > 0;
   }
 
   /** Shows the next image, or says why there is none. */
@@ -64,8 +68,8 @@ export class Labelling extends EventTarget {
 
   /** Takes back the last answer and shows its image; several in a row wait for one another. */
   undo() {
-    this.busy = true;
-    this.#undoing = this.#undoing.then(() => this.#undo()).finally(() => (this.busy = false));
+    this.#pending += 1;
+    this.#undoing = this.#undoing.then(() => this.#undo()).finally(() => (this.#pending -= 1));
     return this.#undoing;
   }
 
@@ -104,7 +108,7 @@ export class Labelling extends EventTarget {
     let sentence = null;
     try {
       await this.questions.refill(this.#held());
-      if (this.questions.length) return this.current ? undefined : this.advance();
+      if (this.questions.length) return this.#found();
       sentence = words.reason(this.questions.reason);
     } catch (error) {
       sentence = this.#trouble(error) ?? words.out_of_images;
@@ -114,6 +118,14 @@ export class Labelling extends EventTarget {
     this.#announceOnce(sentence);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.current === null && this.#wait(), LOOK_AGAIN);
+    return undefined;
+  }
+
+  /** Images came while none was shown; somebody who looks back meanwhile is left there. */
+  #found() {
+    if (this.current) return undefined;
+    if (!this.stage.subject?.past) return this.advance();
+    this.current = this.questions.take();
     return undefined;
   }
 

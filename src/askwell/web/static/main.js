@@ -174,8 +174,7 @@ function reached() {
   messages.clear("away");
   messages.clear("signed-out");
   if (outbox.size && (outbox.away || outbox.stopped)) outbox.retry();
-  if (labelling.current === null && !lookBack.active) labelling.resume();
-  else labelling.refill();
+  if (labelling.current) labelling.refill(); // otherwise it looks again by itself
 }
 
 async function start() {
