@@ -5,6 +5,8 @@ AskwellError
 │   ├── ShapeError          a tensor of the wrong shape or type (also a ValueError)
 │   ├── UnknownNameError    a name that is not in a table; offers the nearest ones
 │   ├── SettingsError       a setting that is unknown or out of range
+│   ├── NameRefusedError    a class or annotator cannot be called that
+│   ├── ItemNotFoundError   there is no item of that number
 │   ├── CampaignExistsError a directory already holds a campaign
 │   ├── DatasetNotFoundError  the files of a named data set are nowhere to be found
 │   └── WeightsNotFoundError  a pre-trained network's weights are nowhere to be found
@@ -14,6 +16,7 @@ AskwellError
 ├── UnreadableImagesError   images of a pool cannot be decoded; says which and why
 ├── CampaignBusyError       another process holds this campaign
 ├── CampaignStateError      a campaign's directory does not hold what it should
+├── StaleRequestError       what a page asks for has been overtaken by another answer or change
 ├── StoreUnavailableError   a campaign's database cannot be written: disk full, locked, read-only
 └── WorkerDiedError         a worker process ended without saying why
 """
@@ -61,6 +64,14 @@ def _unknown_name_again(message: str) -> "UnknownNameError":
 
 class SettingsError(UsageError):
     """A setting is unknown, missing or out of range."""
+
+
+class NameRefusedError(UsageError):
+    """A class or an annotator cannot have that name or key."""
+
+
+class ItemNotFoundError(UsageError):
+    """A campaign has no item of that number."""
 
 
 class CampaignExistsError(UsageError):
@@ -112,6 +123,10 @@ class CampaignBusyError(AskwellError):
 
 class CampaignStateError(AskwellError):
     """A campaign's directory does not hold what it should."""
+
+
+class StaleRequestError(AskwellError):
+    """A page asks for something that another answer or change has overtaken; nothing was changed."""
 
 
 class StoreUnavailableError(AskwellError):

@@ -12,6 +12,7 @@ import typer
 
 from askwell.cli import studies
 from askwell.cli.console import Json, Out, Resume, err, print_table, waiting
+from askwell.cli.label import label
 from askwell.cli.reproduce import reproduce
 from askwell.errors import AskwellError, UsageError
 
@@ -197,7 +198,7 @@ def _follow_moved_images(settings: "ExperimentSettings", directory: Path, *, yes
     write_moved(relinking, directory)
 
 
-for study in (studies.report, studies.replay, studies.diagnose, studies.backup, reproduce):
+for study in (label, studies.report, studies.replay, studies.diagnose, studies.backup, reproduce):
     app.command()(study)
 
 

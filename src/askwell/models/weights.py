@@ -104,17 +104,29 @@ def _cache() -> Path:
     return Path(platformdirs.user_cache_dir("askwell")) / "weights"
 
 
-def _published_file(name: str) -> Path:
-    timm = is_timm(name)
-    bare = f"timm-{name.removeprefix(TIMM)}" if timm else name
+def weights_at_hand(name: str) -> Path | None:
+    """The file of a network's published weights, if it is on this machine."""
+    bare = _file_name(name)
     for directory in weights_directories():
         for ending in ENDINGS:
             for path in (directory / f"{bare}{ending}", *sorted(directory.glob(f"{bare}-*{ending}"))):
                 if path.is_file():
                     return path
+    return None
+
+
+def _file_name(name: str) -> str:
+    """Without ending; timm's networks have names of their own, because torchvision has others of the same names."""
+    return f"timm-{name.removeprefix(TIMM)}" if is_timm(name) else name
+
+
+def _published_file(name: str) -> Path:
+    bare, found = _file_name(name), weights_at_hand(name)
+    if found is not None:
+        return found
     _cache().mkdir(parents=True, exist_ok=True)
     with FileLock(_cache() / f"{bare}.lock"):  # another campaign may have been faster
-        return _from_timm(name, bare) if timm else _from_torchvision(name)
+        return _from_timm(name, bare) if is_timm(name) else _from_torchvision(name)
 
 
 def _from_torchvision(name: str) -> Path:

@@ -8,7 +8,7 @@ No file is opened but TIFF files, whose headers say how many pages there are.
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,21 +65,36 @@ def list_images(root: Path) -> Listing:
     set_aside: defaultdict[str, list[str]] = defaultdict(list)
     items: dict[str, ListedImage] = {}
     for path in sorted(_image_files(root, set_aside)):
-        name = _printable(path)
-        if name in items:
-            set_aside[SAME_NAME].append(name)
-            continue
-        pages = tiff_pages(os.path.join(root, path)) if _suffix(path) in (".tif", ".tiff") else 1
-        if pages is None:
-            set_aside[UNEVEN].append(name)
-            continue
-        items[name] = ListedImage(name, path)
-        for page in range(1, pages):
-            items[f"{name}#page-{page + 1:04d}"] = ListedImage(f"{name}#page-{page + 1:04d}", path, page)
+        pages = _pages(root, path, items.keys(), set_aside)
+        items.update({item.id: item for item in pages})
     left_out = _summary(set_aside)
     if not items:
         raise UsageError(_nothing_found(root, left_out))
     return Listing(root, tuple(items[name] for name in sorted(items)), left_out)
+
+
+def found_images(root: Path) -> Iterator[ListedImage]:
+    """The same items as they are found, in no order: the first of them at once, however many there are."""
+    set_aside: defaultdict[str, list[str]] = defaultdict(list)
+    names: set[str] = set()
+    for path in _image_files(root, set_aside):
+        for item in _pages(root, path, names, set_aside):
+            names.add(item.id)
+            yield item
+
+
+def _pages(root: Path, path: str, known: Collection[str], set_aside: defaultdict[str, list[str]]) -> list[ListedImage]:
+    """The items in a file, of whose name there is none yet; otherwise it goes to ``set_aside``."""
+    name = _printable(path)
+    if name in known:
+        set_aside[SAME_NAME].append(name)
+        return []
+    pages = tiff_pages(os.path.join(root, path)) if _suffix(path) in (".tif", ".tiff") else 1
+    if pages is None:
+        set_aside[UNEVEN].append(name)
+        return []
+    later = [ListedImage(f"{name}#page-{page + 1:04d}", path, page) for page in range(1, pages)]
+    return [ListedImage(name, path), *later]
 
 
 def _image_files(root: Path, set_aside: defaultdict[str, list[str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -15,10 +16,13 @@ WRITES = "askwell_writes"  # the execution option of a connection whose transact
 BUSY_MILLISECONDS = 5000
 
 
-def connect(path: Path) -> Engine:
-    """An engine for the database in a file, in WAL mode with synchronous=FULL: a transaction that returned is on the disk."""
+def connect(path: Path, *, durable: bool = True) -> Engine:
+    """An engine for the database in a file, in WAL mode with synchronous=FULL: a transaction that returned is on the disk.
+
+    One that is not durable survives the end of the process, but perhaps not that of the machine.
+    """
     engine = create_engine(URL.create("sqlite", database=str(path)))
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", partial(_set_pragmas, "FULL" if durable else "NORMAL"))
     event.listen(engine, "begin", _begin)
     return engine
 
@@ -124,10 +128,11 @@ def _no_database(path: Path, reason: BaseException | None) -> CampaignStateError
     )
 
 
-def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
+def _set_pragmas(synchronous: str, connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's begin event opens transactions, see _begin
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    synchronised = f"synchronous={synchronous}"
+    for pragma in (f"busy_timeout={BUSY_MILLISECONDS}", "journal_mode=WAL", synchronised, "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

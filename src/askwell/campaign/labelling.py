@@ -1,0 +1,147 @@
+"""A campaign that people label: its settings, how it is begun and taken up again, and how its folder is indexed. Imports no torch."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from askwell.campaign.settings import SETTINGS_FILE, MadeWith, check_settings, made_with, read_toml, settings_as_toml
+from askwell.errors import CampaignStateError, SettingsError, UsageError
+from askwell.pool.listing import ListedImage, found_images, list_images
+from askwell.store.classes import ClassChange
+from askwell.store.files import replace_file
+from askwell.store.labelling import LabellingStore
+from askwell.store.labelling_records import NewItem
+from askwell.store.names import check_name
+from askwell.store.places import check_place
+
+DATABASE = "campaign.db"
+SUFFIX = "-askwell"  # of the campaign's directory beside the images
+SEED = "labelling_seed"  # what the store remembers it under
+INDEXED = "indexed"  # the status that says that every image is known
+FIRST_ITEMS, ITEMS_AT_ONCE = 256, 500  # written down together: a few milliseconds
+DEFAULT_BACKBONE = "squeezenet1_1"
+
+
+class LabellingSettings(BaseModel):
+    """campaign.toml of a campaign that people label.
+
+    folder    the images, when it was begun; the command names them again every time
+    seed      of the random order and the sample for measuring
+    sample    how many images are kept for measuring, at most a fifth of them
+    strategy  how the images to ask are chosen
+    backbone  the pre-trained network whose features the model learns from
+    weights   "pretrained": its published ones, where they are at hand; or a file
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["labelling"] = "labelling"
+    folder: str
+    seed: str
+    sample: int = Field(default=500, ge=0)
+    strategy: Literal["power_bald"] = "power_bald"
+    backbone: str = DEFAULT_BACKBONE
+    weights: str = "pretrained"
+    made_with: MadeWith
+
+
+def campaign_directory(folder: Path) -> Path:
+    """Where the campaign on a folder is unless somebody says otherwise: beside it."""
+    absolute = folder.expanduser().absolute()
+    return absolute.with_name(absolute.name + SUFFIX)
+
+
+def begin_or_resume(
+    folder: Path, directory: Path, classes: Sequence[str], *, backbone: str | None = None, weights: str | None = None
+) -> LabellingSettings:
+    """Begin a campaign on a folder in a directory with these classes, or check the one that is there; returns its settings.
+
+    Raises SettingsError, NameRefusedError or UsageError for what cannot be done, CampaignStateError for another kind of campaign.
+    Nothing is written before everything has been checked.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"expected a folder of images, found none at {str(folder)!r}; check the path.")
+    names = [check_name("class", name) for name in classes]
+    if (directory / SETTINGS_FILE).exists():
+        settings = read_labelling_settings(directory)
+        _first_classes(directory, settings, names)
+        return settings
+    if (directory / DATABASE).exists():
+        raise CampaignStateError(
+            f"expected {SETTINGS_FILE} beside {DATABASE} in {directory}, found none; restore it from a backup."
+        )
+    _check_classes(names)
+    if next(found_images(folder), None) is None:
+        list_images(folder)  # says what it found instead
+        raise UsageError(f"expected at least one image in {str(folder)!r}, found none; name another folder.")
+    check_place(directory)
+    given = {"backbone": backbone, "weights": weights}
+    values = {
+        **{"folder": str(folder.absolute()), "seed": secrets.token_hex(8), "made_with": made_with(1)},
+        **{name: value for name, value in given.items() if value is not None},
+    }
+    settings = check_settings(LabellingSettings, values, "the campaign")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    text = settings_as_toml(settings)
+    replace_file(directory / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    _first_classes(directory, settings, names)
+    return settings
+
+
+def _first_classes(directory: Path, settings: LabellingSettings, names: Sequence[str]) -> None:
+    """The classes that the campaign begins with, unless it has some: those may have other names by now."""
+    with LabellingStore(directory / DATABASE) as store:
+        store.remember(SEED, settings.seed)
+        if store.classes().given:
+            return
+        _check_classes(names)
+        for number, name in enumerate(names, start=1):
+            store.change_classes("askwell", ClassChange("add", name=name), f"first class {number}")
+
+
+def _check_classes(names: Sequence[str]) -> None:
+    if len(names) < 2 or len({name.casefold() for name in names}) < len(names):
+        raise SettingsError(
+            f"expected at least 2 different classes, found {', '.join(names) or 'none'}; say --classes a,b."
+        )
+
+
+def read_labelling_settings(directory: Path) -> LabellingSettings:
+    """The settings of the campaign in a directory; CampaignStateError for one that is not for people."""
+    values = read_toml(directory / SETTINGS_FILE)
+    if values.get("kind") != "labelling":
+        raise CampaignStateError(
+            f"expected a campaign that people label in {directory}, found one of `askwell run`; choose another --campaign."
+        )
+    return check_settings(LabellingSettings, values, str(directory / SETTINGS_FILE))
+
+
+def index_folder(
+    store: LabellingStore, folder: Path, directory: Path, settings: LabellingSettings, going_on: Callable[[], bool]
+) -> Iterator[int]:
+    """Write down the folder's images as they are found, and at the end the sample for measuring; yields how many there are by now.
+
+    What lies in the campaign's own directory is no image of it. It stops, to be begun anew, when ``going_on`` says so.
+    """
+    own = directory.absolute()
+    absolute = folder.absolute()
+    inside = own.relative_to(absolute).parts if own.is_relative_to(absolute) else None
+    found = (item for item in found_images(folder) if inside is None or not _is_in(item, inside))
+    known, most = 0, FIRST_ITEMS
+    while part := list(itertools.islice(found, most)):
+        if not going_on():
+            return
+        store.add_items([NewItem(item.id, item.path, item.page) for item in part], settings.seed)
+        known, most = known + len(part), ITEMS_AT_ONCE
+        yield known
+    store.draw_sample(settings.sample, settings.seed)
+    store.tell({INDEXED: "yes"})
+    yield known
+
+
+def _is_in(item: ListedImage, inside: Sequence[str]) -> bool:
+    return tuple(Path(item.path).parts[: len(inside)]) == tuple(inside)

@@ -1,0 +1,126 @@
+"""Questions, answers, edits, undo and the classes: what changes the campaign."""
+
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import APIRouter, HTTPException, Query
+
+from askwell.store.classes import ClassChange
+from askwell.store.labelling_records import Answer, Question, Said
+from askwell.web.bodies import AnswerBody, Asking, AtDesk, ClassBody, ClassUndoBody, EditBody, ReplyBody, UndoBody
+
+router = APIRouter(prefix="/api")
+MOST_KEYS = 2_000  # characters of "have"
+
+
+@router.get("/next")
+def next_questions(desk: AtDesk, who: Asking, have: Annotated[str, Query(max_length=MOST_KEYS)] = "") -> dict[str, Any]:
+    """The questions that this annotator is to answer next and does not have yet; the first one also by itself."""
+    held = set(have.split(","))
+    questions = desk.store.questions(who.annotator)
+    items = [shown(question) for question in questions if question.key not in held]
+    first = items[0] if items else {"id": None, "image": None, "key": None}
+    reply = {"items": items, **{name: first[name] for name in ("id", "image", "key")}}
+    return reply if questions else {**reply, "reason": _why_nothing(desk)}
+
+
+@router.post("/answers")
+def answer(desk: AtDesk, who: Asking, body: AnswerBody) -> dict[str, int]:
+    """Write an answer down; it is on the disk when the reply comes."""
+    _check_label(body.kind, body.label)
+    given = Answer(body.id, body.key, body.kind, body.label, body.seconds)
+    return desk.store.answer(who.annotator, given)._asdict()
+
+
+@router.post("/answers/edit")
+def edit(desk: AtDesk, who: Asking, body: EditBody) -> dict[str, int]:
+    """Change an answer, unless it is another one by now than the page shows."""
+    kind = body.kind or "label"
+    _check_label(kind, body.label)
+    given = Answer(body.id, body.key, kind, body.label)
+    return desk.store.edit(who.annotator, given, body.expected_sequence)._asdict()
+
+
+@router.post("/undo")
+def undo(desk: AtDesk, who: Asking, body: UndoBody) -> dict[str, Any]:
+    """Take this annotator's last answer back and show the image again."""
+    question, said, recorded = desk.store.undo(who.annotator, body.key)
+    return {**shown(question), "answer": answered(said), **recorded._asdict()}
+
+
+@router.post("/classes")
+def change_classes(desk: AtDesk, who: Asking, body: ClassBody) -> dict[str, Any]:
+    """Change the classes."""
+    change = ClassChange(body.kind, body.id, body.name, body.key, body.into)
+    sequence, touched = desk.store.change_classes(who.annotator, change, body.idempotency)
+    return {"classes": classes_of(desk, who.annotator), "touched": touched, "sequence": sequence}
+
+
+@router.post("/classes/undo")
+def undo_classes(desk: AtDesk, who: Asking, body: ClassUndoBody) -> dict[str, Any]:
+    """Take a change of the classes back."""
+    sequence = desk.store.undo_class_change(who.annotator, body.sequence, body.idempotency or uuid4().hex)
+    return {"classes": classes_of(desk, who.annotator), "sequence": sequence}
+
+
+@router.post("/release")
+def release(desk: AtDesk, _who: Asking) -> dict[str, int]:
+    """Give the images that were kept for measuring to training, for good."""
+    return {"released": desk.store.release_sample(desk.seed)}
+
+
+@router.post("/question")
+def reply(desk: AtDesk, _who: Asking, body: ReplyBody) -> dict[str, str]:
+    """Reply to what the machine asked."""
+    if not desk.store.reply(body.id, body.answer):
+        raise HTTPException(
+            409, "expected a reply to what is being asked, found one to something else; reload the page."
+        )
+    return {"answer": body.answer}
+
+
+def shown(question: Question) -> dict[str, Any]:
+    """A question as the page gets it."""
+    return {
+        "id": question.position,
+        "key": question.key,
+        "image": image_address(question.position),
+        "evaluation": question.evaluation,
+    }
+
+
+def answered(said: Said) -> dict[str, Any]:
+    """An answer as the page gets it."""
+    return {
+        "sequence": said.sequence,
+        "id": said.position,
+        "kind": said.kind,
+        "label": said.class_id,
+        "image": image_address(said.position),
+        "time": said.time,
+        "annotator": said.annotator,
+    }
+
+
+def classes_of(desk: AtDesk, annotator: str) -> list[dict[str, Any]]:
+    """The classes with the number of their answers."""
+    labels = desk.store.standing(annotator).labels
+    return [{**each._asdict(), "answers": labels.get(each.id, 0)} for each in desk.store.classes().current]
+
+
+def image_address(position: int) -> str:
+    """Where the page finds an item's image."""
+    return f"/api/images/{position}"
+
+
+def _check_label(kind: str, label: str | None) -> None:
+    if (kind == "label") != (label is not None):
+        raise HTTPException(422, "expected a class for an answer of the kind label, and none for any other; send that.")
+
+
+def _why_nothing(desk: AtDesk) -> str:
+    if not desk.images.root.is_dir():
+        return "folder_gone"
+    if desk.store.status().get("indexed") != "yes":
+        return "indexing"
+    return "leased" if desk.store.open_items() else "all_answered"

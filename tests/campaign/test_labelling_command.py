@@ -1,0 +1,174 @@
+"""`askwell label` as people run it: first images, learning behind them, killed parts started again, stopped and taken up where it was."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import PIL.Image
+import pytest
+from sklearn.datasets import load_digits
+
+from askwell.cli.app import run_command_line
+from askwell.store.labelling import LabellingStore
+
+PATIENCE = 300.0
+COUNT = 120
+
+
+class Running:
+    """The command in a process of its own, and somebody who labels by its link."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        command = [sys.executable, "-m", "askwell", "label", str(folder), "--no-browser", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.link = self.process.stdout.readline().strip()
+        assert self.link.startswith("http://127.0.0.1:"), self.process.communicate()
+        self.client = httpx.Client(base_url=self.link.split("/?")[0], timeout=PATIENCE)
+        assert self.client.get("/", params={"token": self.link.split("token=")[1]}).status_code == 303
+
+    def state(self) -> dict[str, Any]:
+        return self.client.get("/api/state").json()
+
+    def answer(self, label: str) -> int:
+        question = self.client.get("/api/next").json()
+        body = {"id": question["id"], "key": question["key"], "kind": "label", "label": label, "seconds": 1}
+        assert self.client.post("/api/answers", json=body).status_code == 200
+        return question["id"]
+
+    def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        until = time.monotonic() + PATIENCE
+        while not holds(state := self.state()):
+            assert time.monotonic() < until, state
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.2)
+        return state
+
+    def stop(self) -> str:
+        self.client.close()
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=60)[1]
+
+
+def children(parent: int, module: str) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if module.encode() in words and int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(entry.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imagenet_weights: Path) -> Path:
+    monkeypatch.setenv("ASKWELL_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("ASKWELL_WEIGHTS", str(imagenet_weights))
+    digits = load_digits()
+    place = tmp_path / "digits"
+    place.mkdir()
+    for number in range(COUNT):
+        PIL.Image.fromarray((digits.images[number] * 15).astype("uint8")).save(place / f"{number:03d}.png")
+    (place / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return place
+
+
+@pytest.fixture
+def labels() -> list[str]:
+    return [f"c{1 + int(target)}" for target in load_digits().target]
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Running]]:
+    running: list[Running] = []
+
+    def begin(folder: Path, *options: str) -> Running:
+        running.append(Running(folder, *options))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        if each.process.poll() is None:
+            each.stop()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by /proc")
+def test_it_learns_behind_the_answers_survives_kills_and_goes_on_where_it_was(folder: Path, labels: list[str], run):
+    classes = "0,1,2,3,4,5,6,7,8,9"
+    first = run(folder, "--classes", classes)
+    name = {number: f"{number:03d}.png" for number in range(COUNT)}
+    answered = []
+    for _ in range(24):
+        position = first.client.get("/api/next").json()["id"]
+        item = first.client.get(f"/api/items/{position}").json()["name"]
+        answered.append(first.answer("c1" if item == "broken.png" else labels[int(item[:3])]))
+    assert len(set(answered)) == 24
+    state = first.until(lambda state: state["round"] is not None and state["worker"]["doing"] == "waiting")
+    assert (state["total"], state["answers"], state["evaluation"]["size"]) == (COUNT + 1, 24, 24)
+    assert state["estimate"]["n"] == 3, "every eighth of 24"
+    assert state["estimate"]["low"] <= state["estimate"]["accuracy"] <= state["estimate"]["high"]
+    shown = first.client.get("/api/next").json()["items"]
+    assert first.client.get(f"/api/items/{answered[0]}").json()["name"] in [*name.values(), "broken.png"]
+    for process in children(first.process.pid, "askwell.web"):
+        os.kill(process, signal.SIGKILL)
+    assert first.until(lambda state: True)["answers"] == 24
+    assert first.client.get("/api/next").json()["items"] == shown
+    for process in children(first.process.pid, "askwell.campaign.worker"):
+        os.kill(process, signal.SIGKILL)
+    state = first.until(lambda state: state["worker"]["crashes"] == 1)
+    assert "started again" in state["worker"]["message"]
+    heard = first.stop()
+    assert "Learning stopped" in heard
+    assert "the page's process ended and was started again" in heard
+    assert first.process.returncode == 0
+    second = run(folder)
+    assert second.state()["answers"] == 24
+    assert {item["id"] for item in second.client.get("/api/next").json()["items"]} == {item["id"] for item in shown}
+    with LabellingStore(folder.with_name("digits-askwell") / "campaign.db") as store:
+        sample = {position for position, _, _ in store.sample_answers()}
+        rounds = store.predictions()
+        assert {position for position, _ in store.training_labels()} == set(answered) - sample
+        assert rounds[0][1] <= 21, "answers to the sample were not trained on"
+        assert set(map(int, json.loads(rounds[0][2])["probabilities"])) <= sample
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "at least 2 different classes"),
+        (("--classes", "a"), "at least 2 different classes"),
+        (("--classes", "a,A"), "at least 2 different classes"),
+        (("--classes", "a,=b"), "begins with ="),
+        (("--classes", "a,b", "--annotators", "ann,@bob"), "begins with @"),
+        (("--classes", "a,b", "--host", "0.0.0.0"), "of this machine or a private network"),
+        (("--classes", "a,b", "--host", "8.8.8.8", "--insecure"), "of this machine or a private network"),
+        (("--classes", "a,b", "--host", "192.168.1.5"), "expected --insecure"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    folder: Path, options: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+):
+    assert run_command_line(["label", str(folder), "--no-browser", *options]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not folder.with_name("digits-askwell").exists()
+
+
+def test_an_empty_folder_and_no_folder_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "empty").mkdir()
+    for name, sentence in (
+        ("empty", "expected at least one image"),
+        ("none", "expected a folder of images, found none"),
+    ):
+        assert run_command_line(["label", str(tmp_path / name), "--classes", "a,b", "--no-browser"]) == 2
+        assert sentence in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

@@ -1,0 +1,178 @@
+"""The page's API over a real server: answers are kept through kill -9, given once, never overwritten, and can be taken back."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx2 as httpx
+import PIL.Image
+import pytest
+
+from conftest import Served, write_images
+
+
+def answer(client: httpx.Client, label: str = "c1", kind: str = "label") -> dict[str, object]:
+    question = client.get("/api/next").json()
+    body = {"id": question["id"], "key": question["key"], "kind": kind, "seconds": 1.5}
+    reply = client.post("/api/answers", json={**body, "label": label} if kind == "label" else body)
+    assert reply.status_code == 200, reply.text
+    return {**body, **reply.json()}
+
+
+@pytest.fixture
+def served(tmp_path: Path, serve) -> Served:
+    write_images(tmp_path / "photos", 40)
+    return serve(tmp_path / "photos")
+
+
+def test_the_web_process_imports_neither_torch_nor_the_loop():
+    script = (
+        "import sys, askwell.web.__main__, askwell.web.image_process\n"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'matplotlib', 'sklearn')"
+        " or name.startswith(('askwell.campaign', 'askwell.learning', 'askwell.models'))))"
+    )
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_person_labels_looks_back_edits_and_takes_back(served: Served):
+    client = served.client()
+    first = client.get("/api/next").json()
+    assert len(first["items"]) == 10
+    assert (first["id"], first["key"], first["image"]) == tuple(
+        first["items"][0][name] for name in ("id", "key", "image")
+    )
+    held = ",".join(item["key"] for item in first["items"][:9])
+    assert client.get("/api/next", params={"have": held}).json()["items"] == first["items"][9:]
+    given = [answer(client, "c1"), answer(client, "c2"), answer(client, kind="skip"), answer(client, kind="unsure")]
+    assert [row["undo_depth"] for row in given] == [1, 2, 3, 4]
+    state = client.get("/api/state").json()
+    assert (state["answers"], state["remaining"], state["total"], state["per_hour"]) == (3, 37, 40, 2400)
+    assert [row["answers"] for row in state["classes"]] == [1, 1]
+    assert state["evaluation"] == {"size": 8, "released": False}
+    history = client.get("/api/history", params={"limit": 2}).json()["answers"]
+    assert [row["kind"] for row in history] == ["unsure", "skip"]
+    older = client.get("/api/history", params={"before": history[-1]["sequence"]}).json()["answers"]
+    assert [row["label"] for row in older] == ["c2", "c1"]
+    change = {"id": older[0]["id"], "label": "c1", "key": "edit-0001", "expected_sequence": older[0]["sequence"]}
+    assert client.post("/api/answers/edit", json=change).status_code == 200
+    assert client.post("/api/answers/edit", json={**change, "key": "edit-0002"}).status_code == 409
+    grid = client.get("/api/items", params={"class": "c1"}).json()
+    assert {row["id"] for row in grid["items"]} == {older[0]["id"], older[1]["id"]}
+    assert grid["after"] is None
+    taken = client.post("/api/undo", json={"key": "undo-0001"}).json()
+    assert (taken["id"], taken["answer"]["label"]) == (older[0]["id"], "c1")
+    assert client.get(f"/api/items/{taken['id']}").json()["answer"]["label"] == "c2", "the edit was taken back"
+    again = client.post("/api/undo", json={"key": "undo-0002"}).json()
+    assert again["id"] == given[3]["id"]
+    assert again["key"] in {item["key"] for item in client.get("/api/next").json()["items"]}
+    assert client.get(f"/api/items/{given[0]['id']}").json()["name"].endswith(".png")
+
+
+def test_classes_change_by_the_page(served: Served):
+    client = served.client()
+    for label in ("c1", "c1", "c2"):
+        answer(client, label)
+    merged = client.post("/api/classes", json={"kind": "merge", "id": "c1", "into": "c2", "idempotency": "m-1"}).json()
+    assert merged["touched"] == 2
+    assert [(row["id"], row["answers"]) for row in merged["classes"]] == [("c2", 3)]
+    back = client.post("/api/classes/undo", json={"sequence": merged["sequence"]}).json()
+    assert [row["answers"] for row in back["classes"]] == [2, 1]
+    refused = client.post("/api/classes", json={"kind": "add", "name": "=1+1", "idempotency": "a-1"})
+    assert refused.status_code == 400
+    assert "begins with =" in refused.json()["error"]
+
+
+def test_images_are_encoded_anew_without_metadata(served: Served):
+    folder = served.folder
+    exif = PIL.Image.Exif()
+    exif[0x010E] = "name of a patient"
+    PIL.Image.new("RGB", (3000, 600), "teal").save(folder / "000.png", "JPEG", exif=exif, comment=b"name of a patient")
+    client = served.client()
+    view, thumb = (client.get(f"/api/images/0?size={size}") for size in ("view", "thumb"))
+    for reply, longest in ((view, 2560), (thumb, 192)):
+        assert reply.status_code == 200
+        assert b"name of a patient" not in reply.content
+        (served.directory / "got").write_bytes(reply.content)
+        with PIL.Image.open(served.directory / "got") as image:
+            assert max(image.size) == longest
+            assert not image.getexif()
+            assert reply.headers["content-type"] == f"image/{(image.format or '').lower()}"
+    (folder / "001.png").unlink()
+    assert client.get("/api/images/1").status_code == 404
+    (folder / "002.png").write_bytes(b"no image at all")
+    assert client.get("/api/images/2").status_code == 422
+    assert client.get("/api/images/3").status_code == 200
+
+
+def test_a_folder_that_is_gone_is_said_and_comes_back(served: Served):
+    client = served.client()
+    away = served.folder.rename(served.folder.with_name("away"))
+    reply = client.get("/api/images/3")
+    assert (reply.status_code, "the folder of images is gone" in reply.text) == (404, True)
+    answer(client)
+    away.rename(served.folder)
+    assert client.get("/api/images/3").status_code == 200
+
+
+def test_the_guess_on_a_measuring_image_stays_hidden_until_it_is_answered(served: Served):
+    client = served.client()
+    items = client.get("/api/next").json()["items"]
+    evaluation = next(item for item in items if item["evaluation"])
+    assert items.index(evaluation) == 7
+    assert client.get(f"/api/items/{evaluation['id']}/guess").status_code == 403
+    body = {"id": evaluation["id"], "key": evaluation["key"], "kind": "label", "label": "c1"}
+    assert client.post("/api/answers", json=body).status_code == 200
+    assert client.get(f"/api/items/{evaluation['id']}/guess").json()["probabilities"] == []
+    assert client.get(f"/api/items/{items[0]['id']}/guess").status_code == 200
+
+
+def test_two_tabs_and_a_lost_reply(served: Served):
+    """Both tabs hold the same questions; a request that is sent again counts once, and the slower tab overwrites nothing."""
+    one, other = served.client(), served.client()
+    question = one.get("/api/next").json()["items"][0]
+    assert other.get("/api/next").json()["items"][0] == question
+    body = {"id": question["id"], "key": question["key"], "kind": "label", "label": "c1", "seconds": 2}
+    first = one.post("/api/answers", json=body)
+    assert one.post("/api/answers", json=body).json() == first.json()
+    assert other.post("/api/answers", json={**body, "label": "c2"}).status_code == 409
+    assert one.get("/api/state").json()["answers"] == 1
+    assert other.get("/api/history").json()["answers"][0]["label"] == "c1"
+    theirs = served.client("bob").get("/api/next").json()["items"]
+    assert not {item["id"] for item in theirs} & {item["id"] for item in one.get("/api/next").json()["items"]}
+
+
+def test_killed_at_any_moment_every_answer_that_got_its_reply_is_kept_once(served: Served):
+    confirmed: list[tuple[int, str]] = []
+    for _ in range(3):
+        stop = threading.Event()
+
+        def label(annotator: str, stop: threading.Event = stop) -> None:
+            client = served.client(annotator)
+            while not stop.is_set():
+                try:
+                    confirmed.append((int(answer(client)["id"]), annotator))  # pyright: ignore[reportArgumentType]
+                except (
+                    httpx.TransportError,
+                    RuntimeError,
+                    AssertionError,
+                ):  # the server is gone, or nothing is left to ask
+                    return
+
+        people = [threading.Thread(target=label, args=(name,)) for name in ("ann", "bob")]
+        for person in people:
+            person.start()
+        while len(confirmed) % 10 < 6 and any(person.is_alive() for person in people):
+            stop.wait(0.01)
+        served.kill()
+        stop.set()
+        for person in people:
+            person.join()
+        served.start()
+    client = served.client()
+    for position, annotator in confirmed:
+        found = client.get(f"/api/items/{position}").json()["answer"]
+        assert (found["label"], found["annotator"]) == ("c1", annotator)
+    assert len({position for position, _ in confirmed}) == len(confirmed) > 15
+    assert len(confirmed) <= client.get("/api/state").json()["answers"] <= len(confirmed) + 6
