@@ -6,7 +6,19 @@ import sys
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "commands.md"
-COMMANDS = ("demo", "run", "label", "report", "replay", "diagnose", "backup", "reproduce", "datasets", "strategies", "models")
+COMMANDS = (
+    "demo",
+    "run",
+    "label",
+    "report",
+    "replay",
+    "diagnose",
+    "backup",
+    "reproduce",
+    "datasets",
+    "strategies",
+    "models",
+)
 
 
 def help_of(*command: str) -> str:
