@@ -11,7 +11,6 @@ import pytest
 
 from conftest import Served, write_images
 
-
 GONE = (
     httpx.TransportError,
     RuntimeError,
