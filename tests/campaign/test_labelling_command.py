@@ -36,7 +36,11 @@ class Running:
         assert self.client.get("/", params={"token": self.link.split("token=")[1]}).status_code == 303
 
     def state(self) -> dict[str, Any]:
-        return self.client.get("/api/state").json()
+        while True:
+            try:
+                return self.client.get("/api/state").json()
+            except httpx.TransportError:  # the page's process was killed: its connections end, and a new one takes over
+                time.sleep(0.1)
 
     def answer(self, label: str) -> int:
         question = self.client.get("/api/next").json()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -38,11 +39,10 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> "Served":
-        import socket
-
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", self.port))
-            self.port = free.getsockname()[1]
+        if self.port == 0:  # later on the same one
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
         command = [sys.executable, "-m", "askwell.web", str(self.directory), "--root", str(self.folder)]
         self.process = subprocess.Popen([*command, "--port", str(self.port)], env=self._environment)
         until = time.monotonic() + SECONDS_TO_START
