@@ -2,6 +2,7 @@
 import { api, freshKey, persist, Refused, Unreachable } from "./api.js";
 import { words } from "./words.js";
 
+const LOOK_SOON = 300; // ms, while the last answers are on their way
 const LOOK_AGAIN = 4000; // ms between looks while nothing is left or the server is away
 const WITHOUT_PICTURE = new Set(["skip", "unsure", "bad"]);
 
@@ -109,15 +110,16 @@ export class Labelling extends EventTarget {
     try {
       await this.questions.refill(this.#held());
       if (this.questions.length) return this.#found();
-      sentence = words.reason(this.questions.reason);
+      sentence = this.questions.reason === null ? words.loading : words.reason(this.questions.reason);
     } catch (error) {
       sentence = this.#trouble(error) ?? words.out_of_images;
     }
     if (this.current) return undefined;
     if (this.stage.subject === null) this.stage.empty(sentence);
-    this.#announceOnce(sentence);
+    if (sentence !== words.loading) this.#announceOnce(sentence);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.current === null && this.#wait(), LOOK_AGAIN);
+    const soon = sentence === words.loading;
+    this.#timer = setTimeout(() => this.current === null && this.#wait(), soon ? LOOK_SOON : LOOK_AGAIN);
     return undefined;
   }
 

@@ -14,7 +14,7 @@ export class Questions {
   #seen = new Set();
 
   constructor() {
-    this.reason = null; // why there is nothing left, once the server has said so
+    this.reason = null; // why there is nothing left, once the server has said so; the last answers may still be on their way to it
   }
 
   get length() {
@@ -75,7 +75,7 @@ export class Questions {
       this.#seen.add(row.key);
       this.#waiting.push(prepared(row));
     }
-    this.reason = rows.length || this.length ? null : (reply.reason ?? "all_answered");
+    this.reason = rows.length || this.length ? null : (reply.reason ?? null);
     this.#load();
   }
 

@@ -287,6 +287,6 @@ export const words = {
   question_region: "A question from the learner",
 
   // ends
-  reason: (reason) => REASONS[reason] ?? reason ?? REASONS.all_answered,
+  reason: (reason) => REASONS[reason] ?? reason,
   refused: "The server could not do this.",
 };
