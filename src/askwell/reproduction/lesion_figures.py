@@ -45,8 +45,9 @@ def draw_lesions(results: Path, figures: Path) -> list[Path]:
             if preset == "folds":
                 table = [_panels(folds_apart(own), "all", {})]
             over = "folds (five, in two divisions)" if preset == "folds" else "seeds"
+            below = BELOW.format(over=over, test=OFFICIAL if preset == "official" else "")
             name = figures / f"{LESIONS}-{preset}"
-            written += draw_measured_panels(table, name, title=title, below=BELOW.format(over=over), along="labels")
+            written += draw_measured_panels(table, name, title=title, below=below, along="labels")
     return written
 
 
