@@ -21,9 +21,8 @@ TITLES = {
     "folds": "ISIC 2016, our recipe, folds of the training images",
 }
 EVERYTHING = "second-place"
-BELOW = (
-    "850 of the 900 training images, 354 of the 379 official test images. Means over {over}, bars of one standard error"
-)
+BELOW = "850 of the 900 training images{test}. Means over {over}, bars of one standard error"
+OFFICIAL = ", 354 of the 379 official test images"
 EXAMPLES = {  # two benign and two malignant lesions of the training part
     "benign": ("ISIC_0000000", "ISIC_0000006"),
     "malignant": ("ISIC_0000002", "ISIC_0000004"),
