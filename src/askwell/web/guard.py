@@ -1,5 +1,6 @@
 """What every request passes before anything else: its Host, where it comes from, its size; and the headers of every reply."""
 
+import contextlib
 import ipaddress
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
@@ -58,18 +59,18 @@ class Guard:
         if refusal is not None:
             await _refuse(headed, *refusal)
             return
-        started = False
+        body, started = _Body(receive), False
 
         async def sending(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await headed(message)
+            if started or not body.too_large:  # whatever the application makes of a body that broke off
+                started = True
+                await headed(message)
 
-        try:
-            await self._app(scope, _limited(receive), sending)
-        except _TooLargeError:
-            if not started:
-                await _refuse(headed, 413, _TOO_LARGE)
+        with contextlib.suppress(_TooLargeError):
+            await self._app(scope, body.receive, sending)
+        if body.too_large and not started:
+            await _refuse(headed, 413, _TOO_LARGE)
 
     def _refusal(self, scope: Message) -> tuple[int, str] | None:
         headers = list(scope["headers"])
@@ -135,22 +136,31 @@ def _with_headers(send: Send) -> Send:
     return sending
 
 
-def _limited(receive: Receive) -> Receive:
-    read = 0
+class _Body:
+    """A request's body as it comes in, up to the largest that is read."""
 
-    async def receiving() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > LARGEST_BODY:
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read = 0
+
+    @property
+    def too_large(self) -> bool:
+        """Whether more came than is read."""
+        return self._read > LARGEST_BODY
+
+    async def receive(self) -> Message:
+        """The next part; raises _TooLargeError for one too many."""
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self.too_large:
             raise _TooLargeError
         return message
 
-    return receiving
-
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:
+    """Refuse and hang up, so that nothing more of the body is read."""
     body = json.dumps({"error": sentence}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
