@@ -9,6 +9,9 @@ import httpx2 as httpx
 import PIL.Image
 import pytest
 
+from askwell.exchange.csv_labels import read_own_csv
+from askwell.exchange.json_lines import read_jsonl
+from askwell.exchange.label_studio import read_label_studio
 from conftest import Served, write_images
 
 GONE = (
@@ -178,3 +181,24 @@ def test_killed_at_any_moment_every_answer_that_got_its_reply_is_kept_once(serve
         assert (found["label"], found["annotator"]) == ("c1", annotator)
     assert len({position for position, _ in confirmed}) == len(confirmed) > 15
     assert len(confirmed) <= client.get("/api/state").json()["answers"] <= len(confirmed) + 6
+
+
+def test_the_answers_go_out_as_a_file_that_reads_back(served: Served, tmp_path: Path):
+    client = served.client()
+    given = [answer(client, "c1"), answer(client, "c2"), answer(client, kind="unsure"), answer(client, kind="skip")]
+    readers = {"csv": read_own_csv, "jsonl": read_jsonl, "labelstudio": read_label_studio}
+    for form, read in readers.items():
+        reply = client.get("/api/export", params={"format": form})
+        assert reply.status_code == 200
+        assert "attachment" in reply.headers["content-disposition"]
+        file = tmp_path / f"out-{form}"
+        file.write_bytes(reply.content)
+        claims = read(file).claims
+        assert sorted((claim.kind, claim.label) for claim in claims if claim.kind != "skip") == [
+            ("label", "benign"),
+            ("label", "malignant"),
+            ("unsure", None),
+        ]
+        names = [client.get(f"/api/items/{row['id']}").json()["name"] for row in given]
+        assert {name for claim in claims for name in claim.names} & set(names) == set(names)
+    assert client.get("/api/export", params={"format": "xlsx"}).status_code == 422

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from askwell.errors import UnknownNameError
+from askwell.errors import UnknownNameError, UnreadableImagesError
 from askwell.pool.arrays import check_positions
 from askwell.pool.datasets import Dataset
 from askwell.pool.ids import ListedIds
@@ -34,9 +34,15 @@ class PoolPart:
         return len(self.positions)
 
     def images(self, positions: Int64[Tensor, " n"]) -> Shaped[Tensor, "n channels height width"]:
-        """The images at those positions, as the whole pool has them."""
+        """The images at those positions, as the whole pool has them; UnreadableImagesError names them by their positions here."""
         check_positions(positions, len(self))
-        return self.whole.images(self.positions[positions.cpu()])
+        there = self.positions[positions.cpu()]
+        try:
+            return self.whole.images(there)
+        except UnreadableImagesError as error:
+            own = dict(zip(there.tolist(), positions.tolist(), strict=True))
+            reasons = {own[position]: reason for position, reason in error.reasons.items()}
+            raise UnreadableImagesError(reasons, self.ids[next(iter(reasons))]) from None
 
 
 def part_of(pool: Pool, positions: Int64[Tensor, " N"]) -> PoolPart:

@@ -66,7 +66,7 @@ def read_values(source: TableSource, names: ItemNames, what: str) -> TableValues
     Raises UsageError for a table that cannot be understood, for names that can mean several images, and for an item that
     is given two values.
     """
-    rows = _value_rows(source, names, what)
+    rows = value_rows(source, names, what)
     by_file: dict[int, str] = {}
     by_page: dict[int, str] = {}
     strangers = []
@@ -142,7 +142,7 @@ def _separated(text: str, separator: str) -> list[list[str]]:
     return rows if rows and len(rows[0]) > 1 else []
 
 
-def _value_rows(source: TableSource, names: ItemNames, what: str) -> list[tuple[str, str]]:
+def value_rows(source: TableSource, names: ItemNames, what: str) -> list[tuple[str, str]]:
     """(name, value) of every row but a header."""
     rows = read_table(source.path)
     has_header, image, value = _columns(source, rows, names, what)

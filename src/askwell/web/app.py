@@ -19,7 +19,7 @@ from askwell.errors import (
     StoreUnavailableError,
     UnknownNameError,
 )
-from askwell.web import labelling_routes, looking_routes
+from askwell.web import export_routes, labelling_routes, looking_routes
 from askwell.web.bodies import AtDesk, Desk
 from askwell.web.guard import Guard
 
@@ -65,6 +65,7 @@ def create_app(desk: Desk, hosts: Collection[str] = (), origins: Collection[str]
     app.state.desk = desk
     app.include_router(labelling_routes.router)
     app.include_router(looking_routes.router)
+    app.include_router(export_routes.router)
     app.add_api_route("/", page, response_class=HTMLResponse, include_in_schema=False)
     app.add_api_route("/static/{name}", static, include_in_schema=False)
     app.add_exception_handler(AskwellError, _said)

@@ -1,4 +1,4 @@
-"""What the page shows: the state at a glance, answers given, the model's guess, the images, the export."""
+"""What the page shows: the state at a glance, answers given, the model's guess, the images."""
 
 import json
 import os
