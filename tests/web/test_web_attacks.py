@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2 as httpx
 import PIL.Image
 import pytest
+from web_server import Served, said, write_images
 
 from askwell.store.labelling_records import NewItem
-from conftest import Served, said, write_images
 
 SECRET = "secret of another folder"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx2 as httpx
 import PIL.Image
 import pytest
+from web_server import Served, write_images
 
 from askwell.exchange.csv_labels import read_own_csv
 from askwell.exchange.json_lines import read_jsonl
 from askwell.exchange.label_studio import read_label_studio
-from conftest import Served, write_images
 
 GONE = (
     httpx.TransportError,

@@ -6,8 +6,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-
-from conftest import Served, write_images
+from web_server import Served, write_images
 
 EXAMPLES = 15  # of each operation
 

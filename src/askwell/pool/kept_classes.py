@@ -42,7 +42,7 @@ class PoolPart:
         except UnreadableImagesError as error:
             own = dict(zip(there.tolist(), positions.tolist(), strict=True))
             reasons = {own[position]: reason for position, reason in error.reasons.items()}
-            raise UnreadableImagesError(reasons, self.ids[next(iter(reasons))]) from None
+            raise UnreadableImagesError(reasons, self.ids[int(next(iter(reasons)))]) from None
 
 
 def part_of(pool: Pool, positions: Int64[Tensor, " N"]) -> PoolPart:
