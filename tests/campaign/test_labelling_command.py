@@ -106,6 +106,7 @@ def run() -> Iterator[Callable[..., Running]]:
             each.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by /proc")
 def test_it_learns_behind_the_answers_survives_kills_and_goes_on_where_it_was(folder: Path, labels: list[str], run):
     classes = "0,1,2,3,4,5,6,7,8,9"

@@ -22,6 +22,10 @@ from sklearn.datasets import load_digits
 COMMAND = [sys.executable, "-m", "askwell", "label"]
 DIGITS = ("zero", "one", "two")
 
+pytestmark = (
+    pytest.mark.slow
+)  # they drive a browser against a campaign that learns: minutes where the machine has other work
+
 
 class Served:
     """`askwell label` on a folder, which can be stopped, killed and started again on the same port."""
@@ -505,7 +509,6 @@ def test_the_answers_are_exported(shared: Served, arrives: Callable[..., Person]
     assert "one" in text
 
 
-@pytest.mark.slow
 def test_labelled_through_the_cold_start_and_two_fits(
     serve: Callable[..., Served], digits: Path, arrives: Callable[..., Person]
 ):
