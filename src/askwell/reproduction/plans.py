@@ -195,6 +195,7 @@ def changed(plan: Plan, *, seeds: int | None = None, precision: str | None = Non
 
 SMOKE: Mapping[str, int] = {"seeds": 1, "rounds": 2, "query": 5, "samples": 5, "initial": 20}
 SMOKE_VALIDATION, SMOKE_CANDIDATES, SMOKE_NODES = 20, 100, 80
+SMOKE_LESION_STRATEGIES = 2  # of each plan of figure 5, whose features and heads take longer than digits
 SMOKE_PAIR, SMOKE_COUNTS, SMOKE_SIDE, SMOKE_RECIPES = (
     ("2", "8"),
     (15, 5),
@@ -217,5 +218,6 @@ def in_miniature(plan: Plan) -> Plan:
     recipes = dict(list(plan.extra.recipes.items())[:SMOKE_RECIPES])
     if splits or plan.extra.folds:
         values |= {"keep_classes": SMOKE_PAIR, "initial_set": SMOKE_COUNTS}
+        values["strategy"] = plan.settings.strategy[-SMOKE_LESION_STRATEGIES:]
     extra = plan.extra.model_copy(update={"mbr_nodes": SMOKE_NODES, "splits": splits, "recipes": recipes})
     return plan._replace(settings=check_settings(ExperimentSettings, values, "the smoke test"), extra=extra)
