@@ -1,5 +1,6 @@
 """The report on two classes: tables against the numbers they come from, and the sentence on collapsed fits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from askwell.report.curves import CurvePoint, QueryRow
@@ -61,6 +62,9 @@ def test_positives_found_are_counted_without_the_initial_ones():
         ("bald", "2 of 4", "5 of 8", "9 of 12"),
     )
     assert found_table([], "malignant").rows == ()
+    for last, columns in ((1, [1]), (6, [1, 2, 3, 4, 5, 6]), (100, [1, 15, 29, 43, 57, 71, 85, 100])):
+        rounds = [replace(rows[0], round=number) for number in range(last + 1)]
+        assert found_table(rounds, "malignant").header == ("strategy", *(f"by round {number}" for number in columns))
 
 
 def test_the_positive_class_is_the_second_of_two():

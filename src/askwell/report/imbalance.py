@@ -9,6 +9,7 @@ from askwell.report.evaluations import RoundEvaluation, RunEvaluation
 from askwell.report.tables import Table, test_samples
 
 _DIGITS = 3
+_MOST_ROUNDS = 8  # that have a column each
 
 
 def imbalance_table(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation]) -> Table:
@@ -38,10 +39,10 @@ def imbalance_table(points: Sequence[CurvePoint], evaluations: Sequence[RunEvalu
 
 
 def found_table(queries: Sequence[QueryRow], positive: str) -> Table:
-    """How many images of the positive class a strategy has asked for after its first, middle and last query, as means over seeds."""
+    """How many images of the positive class a strategy has asked for by each round, or by 8 of them, as means over seeds."""
     asked = [row for row in queries if row.round > 0]
     last = max((row.round for row in asked), default=0)
-    rounds = sorted({1, (last + 1) // 2, last} - {0})
+    rounds = sorted({1 + (last - 1) * place // (_MOST_ROUNDS - 1) for place in range(_MOST_ROUNDS)}) if last else []
     rows = []
     for name in dict.fromkeys(row.strategy for row in asked):
         own = [row for row in asked if row.strategy == name]
