@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 SOURCES := src tests benchmarks
-BENCHMARKS := scoring scoring_memory backbone training active_loop growth folder_decoding
+BENCHMARKS := scoring scoring_memory backbone fine_tuning training active_loop growth folder_decoding
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

@@ -8,6 +8,8 @@ import torchvision.models as tv
 from torch import nn
 
 from askwell.errors import SettingsError, ShapeError
+from askwell.learning.recipe import Recipe
+from askwell.learning.supervised import fit
 from askwell.models.backbone import (
     Preprocess,
     backbone_network,
@@ -116,6 +118,10 @@ def test_vgg16_is_the_papers_and_loads_torchvisions_weights(tmp_path):
     posterior = MCDropout(ours, samples=2, batch=2)
     assert posterior.log_probs(torch.rand(2, 3, 64, 64)).shape == (2, 2, 2)
     assert vgg16((3, 64, 64), 2).state_dict().keys() == ours.state_dict().keys()
+    step = {"backbone": settings.model_copy(update={"side": 32}), "steps": 1, "batch_size": 2, "device": "cpu"}
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    tuned = fit(Recipe.model_validate(step), images, torch.tensor([0, 1]), classes=2, seed=0).state_dict()
+    assert not any(torch.equal(tuned[name], theirs.state_dict()[name]) for name in kept)  # all layers are trained
 
 
 def test_an_own_head_of_a_convolution():
