@@ -7,17 +7,8 @@ from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "commands.md"
 COMMANDS = (
-    "demo",
-    "run",
-    "label",
-    "report",
-    "replay",
-    "diagnose",
-    "backup",
-    "reproduce",
-    "datasets",
-    "strategies",
-    "models",
+    *("demo", "run", "label", "predict", "export", "import", "report", "replay", "diagnose", "backup", "reproduce"),
+    *("datasets", "strategies", "models"),
 )
 
 

@@ -2,12 +2,17 @@
 
 import pytest
 import torch
+from folder_trees import write_images
 
 from askwell.campaign.data import dataset_of
 from askwell.campaign.settings import ExperimentSettings, check_settings
-from askwell.errors import SettingsError, UnknownNameError, UsageError
+from askwell.errors import SettingsError, UnknownNameError, UnreadableImagesError, UsageError
 from askwell.pool.datasets import load_dataset
+from askwell.pool.decoding import ImageForm
+from askwell.pool.folder import FolderPool
 from askwell.pool.kept_classes import keep_classes, part_of
+from askwell.pool.listing import list_images
+from askwell.pool.reading import read_images
 
 DATA = load_dataset("digits")
 KEPT = keep_classes(DATA, ["8", "2"])
@@ -59,3 +64,15 @@ def test_an_experiment_can_name_them(tmp_path):
         check_settings(ExperimentSettings, {"images": {"folder": "x"}, "keep_classes": ["2", "8"]}, "the test")
     with pytest.raises(SettingsError, match="keep_classes"):
         check_settings(ExperimentSettings, {"keep_classes": ["2"]}, "the test")
+
+
+def test_what_cannot_be_read_is_named_by_its_place_in_the_part(tmp_path):
+    names = [f"{number}.png" for number in range(4)]
+    write_images(tmp_path, names)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    whole = FolderPool(tmp_path, list_images(tmp_path).items, ImageForm(4, 1), workers=1)
+    part = part_of(whole, torch.tensor([3, 2, 0]))
+    with pytest.raises(UnreadableImagesError, match=r"found '2\.png'") as error:
+        part.images(torch.tensor([0, 1]))
+    assert set(error.value.reasons) == {1}
+    assert read_images(part, torch.tensor([2, 1, 0]), lambda _: None).entries.tolist() == [0, 2]

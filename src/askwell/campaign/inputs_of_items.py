@@ -53,7 +53,7 @@ class Inputs:
     def __init__(
         self, directory: Path, root: Path, recipe: Recipe, files: Mapping[int, ItemFile], quarantine: Quarantine
     ) -> None:
-        self._directory, self._root, self._recipe = directory / _name(recipe), root, recipe
+        self._directory, self._root, self._recipe = directory / directory_name(recipe), root, recipe
         self._files, self._quarantine = files, quarantine
         self._blocks: list[_Block] = []
         self._place: dict[int, tuple[int, int]] = {}
@@ -185,6 +185,7 @@ def _listed(file: ItemFile) -> ListedImage:
     return ListedImage(file.id, os.fsdecode(file.path), file.page)
 
 
-def _name(recipe: Recipe) -> str:
+def directory_name(recipe: Recipe) -> str:
+    """Where a recipe's blocks are."""
     backbone = recipe.backbone
     return "pixels" if backbone is None else f"{backbone.name.replace(':', '-')}-{(backbone.sha256 or 'random')[:12]}"

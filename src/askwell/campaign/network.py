@@ -31,16 +31,17 @@ def network_for(settings: LabellingSettings, store: LabellingStore) -> Network:
     replied = store.status().get(f"reply {WEIGHTS_QUESTION}")
     if settings.weights != PRETRAINED or weights_at_hand(settings.backbone) is not None or replied == "yes":
         try:
-            return Network(_on_a_trunk(settings), "")
+            return Network(on_a_trunk(settings), "")
         except AskwellError as error:
-            return Network(_from_scratch(), f"{FROM_SCRATCH} ({error})")
+            return Network(from_scratch(), f"{FROM_SCRATCH} ({error})")
     if replied is None and "question" not in store.status():
         store.tell({"question": json.dumps(_question(settings.backbone))})
     where = f"Put {settings.backbone}.safetensors into a directory and name that as {DIRECTORY} to use it."
-    return Network(_from_scratch(), f"{FROM_SCRATCH} {where}")
+    return Network(from_scratch(), f"{FROM_SCRATCH} {where}")
 
 
-def _on_a_trunk(settings: LabellingSettings) -> Recipe:
+def on_a_trunk(settings: LabellingSettings) -> Recipe:
+    """A Bayesian head on the frozen trunk; WeightsNotFoundError where its weights are not at hand."""
     weights = (
         settings.weights if settings.weights == PRETRAINED else str(Path(settings.weights).expanduser().absolute())
     )
@@ -51,7 +52,8 @@ def _on_a_trunk(settings: LabellingSettings) -> Recipe:
     return resolved(Recipe.model_validate({"backbone": backbone, "steps": STEPS}))
 
 
-def _from_scratch() -> Recipe:
+def from_scratch() -> Recipe:
+    """The paper's network on small images."""
     return resolved(Recipe(model="bcnn", steps=STEPS))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from askwell.cli import studies
+from askwell.cli import exchange, studies
 from askwell.cli.console import Json, Out, Resume, err, print_table, waiting
 from askwell.cli.label import label
 from askwell.cli.reproduce import reproduce
@@ -198,7 +198,10 @@ def _follow_moved_images(settings: "ExperimentSettings", directory: Path, *, yes
     write_moved(relinking, directory)
 
 
-for study in (label, studies.report, studies.replay, studies.diagnose, studies.backup, reproduce):
+for study in (label, exchange.predict, exchange.export):
+    app.command()(study)
+app.command("import")(exchange.import_)
+for study in (studies.report, studies.replay, studies.diagnose, studies.backup, reproduce):
     app.command()(study)
 
 

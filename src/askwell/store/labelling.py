@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from askwell.errors import NameRefusedError, StaleRequestError
 from askwell.store import answering, asking, gathering, looking, ranking
+from askwell.store.answers import Answer as WholeAnswer
+from askwell.store.answers import answers_of_people, take_in
 from askwell.store.classes import ClassChange, Classes, ClassEvent, checked, derive
 from askwell.store.connections import connect, reading, writing
 from askwell.store.labelling_records import Answer, Guess, ItemFile, NewItem, Question, Ranked, Recorded, Said, Standing
@@ -262,6 +264,16 @@ class LabellingStore:
         """Position -> file of every item."""
         with reading(self._engine) as connection:
             return looking.item_files_of_all(connection)
+
+    def answers_in_full(self) -> list[WholeAnswer]:
+        """Every item's current answer, by everybody, with the class's name as it is now, in the pool's order."""
+        with reading(self._engine) as connection:
+            return answers_of_people(connection, self._derived(connection))
+
+    def take_in(self, given: Sequence[WholeAnswer]) -> None:
+        """Append answers that were given elsewhere, with the times at which they were given; labels are names of classes."""
+        with self._writing() as connection:
+            take_in(connection, given, self._derived(connection))
 
     def commit_fit(self, record: RoundRecord, predictions: str) -> None:
         """Write down a finished fit, whose weights are on the disk, and what it says of the sample for measuring, as JSON."""

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Query, Response
 from askwell.exchange.csv_labels import write_csv
 from askwell.exchange.json_lines import write_jsonl
 from askwell.exchange.label_studio import write_label_studio
-from askwell.exchange.records import KINDS, LABEL, Record
+from askwell.exchange.records import Record
 from askwell.store.labelling import LabellingStore
 from askwell.web.bodies import Asking, AtDesk
 
 router = APIRouter(prefix="/api")
-EVERY = 2**31 - 1  # answers at most
 MEDIA = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson", "labelstudio": "application/json"}
 FILES = {"csv": "labels.csv", "jsonl": "labels.jsonl", "labelstudio": "tasks.json"}
 
@@ -40,16 +39,7 @@ def export(
 
 def current_records(store: LabellingStore) -> list[Record]:
     """What holds of each item, with the class's name as it is now."""
-    classes, files = store.classes(), store.files()
-    kinds = [each.id for each in classes.current] + [kind for kind in KINDS if kind != LABEL]
-    said = sorted((each for kind in kinds for each in store.of_class(kind, EVERY)), key=lambda each: each.position)
     return [
-        Record(
-            files[each.position].id,
-            None if each.class_id is None else classes.named(each.class_id).name,
-            each.kind,
-            each.annotator,
-            each.time,
-        )
-        for each in said
+        Record(each.id, each.label, each.kind, each.annotator, each.time, each.duration)
+        for each in store.answers_in_full()
     ]
