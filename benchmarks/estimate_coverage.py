@@ -90,7 +90,10 @@ def isic(pool: int) -> Images:
     data = load_dataset("isic2016", image_size=16)
     known = [data.classes.index(name) for name in data.oracle.answer(data.pool.ids)]
     parts = [read_images(images, torch.arange(len(images)), lambda _: None) for images in (data.pool, data.test.images)]
-    labels = [np.array(each)[read.entries.numpy()] for each, read in zip((known, data.test.labels), parts, strict=True)]
+    labels = [
+        np.array(each)[read.entries.numpy()]
+        for each, read in zip((known, data.test.labels.tolist()), parts, strict=True)
+    ]
     pixels = np.concatenate([read.images.flatten(1).double().numpy() for read in parts])
     pixels -= pixels.mean(axis=0)
     _, _, directions = np.linalg.svd(pixels, full_matrices=False)
