@@ -18,9 +18,13 @@ def loaded(modules: list[str], heavy: set[str]) -> str:
 
 
 def test_no_heavy_import() -> None:
-    others = [module for module in MODULES if module not in ("plots", "__init__")]
+    others = [module for module in MODULES if module not in ("plots", "estimation", "__init__")]
     assert len(others) > 15
     assert loaded(others, {"matplotlib", "torch", "scipy"}) == "[]"
+
+
+def test_estimating_loads_no_more_than_scipy() -> None:
+    assert loaded(["estimation"], {"matplotlib", "torch"}) == "[]"
 
 
 def test_drawing_loads_no_torch_and_no_pyplot() -> None:
