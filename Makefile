@@ -16,7 +16,7 @@ demo: setup  ## the paper's strategies against random on handwritten digits: tab
 	@$(BIN)/askwell demo --out askwell-demo --resume
 
 test: lint  ## lint, then the tests (set ASKWELL_DATA for those on real MNIST)
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 test-slow: setup  ## the tests that take longer than the suite allows
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
