@@ -4,6 +4,8 @@ Both end when this process does, however it ends: each waits for the end of its 
 """
 
 import contextlib
+import errno
+import itertools
 import signal
 import socket
 import subprocess
@@ -25,6 +27,7 @@ SECONDS_TO_END = 5.0
 WEB_DEATHS = 5  # within a minute
 LOG = "worker.log"
 DEFAULT_PORT = 8642
+SECONDS_FOR_PORT = 10.0
 
 Say = Callable[[str], object]
 
@@ -32,16 +35,22 @@ Say = Callable[[str], object]
 def listening_socket(host: str, port: int | None) -> socket.socket:
     """A socket that listens, so that the address is good from now on; without a port the usual one, or any if that is taken.
 
+    A port that was named is waited for: the page of a command that was killed may be about to let go of it.
+
     Raises SettingsError for a port in use or an address that is not this machine's.
     """
-    for attempt in [port] if port is not None else [DEFAULT_PORT, 0]:
-        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    until = time.monotonic() + (SECONDS_FOR_PORT if port is not None else 0.0)
+    for attempt in itertools.repeat(port) if port is not None else [DEFAULT_PORT, 0]:
+        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, proto=socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind((host, attempt))
         except OSError as error:
             bound.close()
             if attempt == DEFAULT_PORT and port is None:
+                continue
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
                 continue
             raise SettingsError(
                 f"expected to listen on port {attempt} of {host}, found {error.strerror or error}; choose another --port or --host."

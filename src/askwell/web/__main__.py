@@ -93,7 +93,9 @@ def open_desk(directory: Path, root: Path | None = None) -> Desk:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
+    listening = socket.socket(
+        family, proto=socket.IPPROTO_TCP
+    )  # named, or asyncio lets small replies wait for 40 ms (Nagle)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind((host, port))
     return listening

@@ -1,4 +1,8 @@
-"""Questions, answers, edits, undo and the classes: what changes the campaign."""
+"""Questions, answers, edits, undo and the classes: what changes the campaign.
+
+Routes here and in ``looking_routes`` are coroutines that call the store themselves: a transaction takes 3 ms, and handed to threads it
+takes 10, which wait for one another anyway (benchmarks/labelling_load.py).
+"""
 
 from typing import Annotated, Any
 from uuid import uuid4
@@ -14,7 +18,9 @@ MOST_KEYS = 2_000  # characters of "have"
 
 
 @router.get("/next")
-def next_questions(desk: AtDesk, who: Asking, have: Annotated[str, Query(max_length=MOST_KEYS)] = "") -> dict[str, Any]:
+async def next_questions(
+    desk: AtDesk, who: Asking, have: Annotated[str, Query(max_length=MOST_KEYS)] = ""
+) -> dict[str, Any]:
     """The questions that this annotator is to answer next and does not have yet; the first one also by itself."""
     held = set(have.split(","))
     questions = desk.store.questions(who.annotator)
@@ -25,7 +31,7 @@ def next_questions(desk: AtDesk, who: Asking, have: Annotated[str, Query(max_len
 
 
 @router.post("/answers")
-def answer(desk: AtDesk, who: Asking, body: AnswerBody) -> dict[str, int]:
+async def answer(desk: AtDesk, who: Asking, body: AnswerBody) -> dict[str, int]:
     """Write an answer down; it is on the disk when the reply comes."""
     _check_label(body.kind, body.label)
     given = Answer(body.id, body.key, body.kind, body.label, body.seconds)
@@ -33,7 +39,7 @@ def answer(desk: AtDesk, who: Asking, body: AnswerBody) -> dict[str, int]:
 
 
 @router.post("/answers/edit")
-def edit(desk: AtDesk, who: Asking, body: EditBody) -> dict[str, int]:
+async def edit(desk: AtDesk, who: Asking, body: EditBody) -> dict[str, int]:
     """Change an answer, unless it is another one by now than the page shows."""
     kind = body.kind or "label"
     _check_label(kind, body.label)
@@ -42,14 +48,14 @@ def edit(desk: AtDesk, who: Asking, body: EditBody) -> dict[str, int]:
 
 
 @router.post("/undo")
-def undo(desk: AtDesk, who: Asking, body: UndoBody) -> dict[str, Any]:
+async def undo(desk: AtDesk, who: Asking, body: UndoBody) -> dict[str, Any]:
     """Take this annotator's last answer back and show the image again."""
     question, said, recorded = desk.store.undo(who.annotator, body.key)
     return {**shown(question), "answer": answered(said), **recorded._asdict()}
 
 
 @router.post("/classes")
-def change_classes(desk: AtDesk, who: Asking, body: ClassBody) -> dict[str, Any]:
+async def change_classes(desk: AtDesk, who: Asking, body: ClassBody) -> dict[str, Any]:
     """Change the classes."""
     change = ClassChange(body.kind, body.id, body.name, body.key, body.into)
     sequence, touched = desk.store.change_classes(who.annotator, change, body.idempotency)
@@ -57,20 +63,20 @@ def change_classes(desk: AtDesk, who: Asking, body: ClassBody) -> dict[str, Any]
 
 
 @router.post("/classes/undo")
-def undo_classes(desk: AtDesk, who: Asking, body: ClassUndoBody) -> dict[str, Any]:
+async def undo_classes(desk: AtDesk, who: Asking, body: ClassUndoBody) -> dict[str, Any]:
     """Take a change of the classes back."""
     sequence = desk.store.undo_class_change(who.annotator, body.sequence, body.idempotency or uuid4().hex)
     return {"classes": classes_of(desk, who.annotator), "sequence": sequence}
 
 
 @router.post("/release")
-def release(desk: AtDesk, _who: Asking) -> dict[str, int]:
+async def release(desk: AtDesk, _who: Asking) -> dict[str, int]:
     """Give the images that were kept for measuring to training, for good."""
     return {"released": desk.store.release_sample(desk.seed)}
 
 
 @router.post("/question")
-def reply(desk: AtDesk, _who: Asking, body: ReplyBody) -> dict[str, str]:
+async def reply(desk: AtDesk, _who: Asking, body: ReplyBody) -> dict[str, str]:
     """Reply to what the machine asked."""
     if not desk.store.reply(body.id, body.answer):
         raise HTTPException(

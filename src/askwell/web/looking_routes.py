@@ -18,7 +18,7 @@ FOLDER_GONE = "the folder of images is gone; put it back, and labelling goes on.
 
 
 @router.get("/state")
-def state(desk: AtDesk, who: Asking) -> dict[str, Any]:
+async def state(desk: AtDesk, who: Asking) -> dict[str, Any]:
     """Everything at a glance."""
     standing, status = desk.store.standing(who.annotator), desk.store.status()
     answers = sum(count for kind, count in standing.kinds.items() if kind != "skip")
@@ -37,13 +37,13 @@ def state(desk: AtDesk, who: Asking) -> dict[str, Any]:
 
 
 @router.get("/history")
-def history(desk: AtDesk, who: Asking, limit: Limit = 10, before: Before = None) -> dict[str, Any]:
+async def history(desk: AtDesk, who: Asking, limit: Limit = 10, before: Before = None) -> dict[str, Any]:
     """This annotator's answers, latest first."""
     return {"answers": [answered(said) for said in desk.store.history(who.annotator, limit, before)]}
 
 
 @router.get("/items")
-def items(
+async def items(
     desk: AtDesk,
     _who: Asking,
     wanted: Annotated[str, Query(alias="class", pattern=r"^(c[0-9]{1,9}|skip|unsure|bad)$")],
@@ -57,7 +57,7 @@ def items(
 
 
 @router.get("/items/{position}")
-def item(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any]:
+async def item(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any]:
     """An image's name and the time of its file, which the page shows on request only, and its answer."""
     file, said = desk.store.item(position)
     try:
@@ -69,7 +69,7 @@ def item(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any]:
 
 
 @router.get("/items/{position}/guess")
-def guess(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any]:
+async def guess(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any]:
     """What the model thinks of an image and why it is asked; 403 where knowing it would spoil the measuring."""
     found = desk.store.guess(position)
     if found is None:
