@@ -37,7 +37,7 @@ def served(tmp_path: Path, serve) -> Served:
 
 def test_the_web_process_imports_neither_torch_nor_the_loop():
     script = (
-        "import sys, askwell.web.__main__, askwell.web.image_process\n"
+        "import sys, askwell.web.__main__, askwell.web.serving, askwell.web.image_process\n"
         "print(sorted(name for name in sys.modules if name.split('.')[0] in ('torch', 'torchvision', 'matplotlib', 'sklearn')"
         " or name.startswith(('askwell.campaign', 'askwell.learning', 'askwell.models'))))"
     )

@@ -19,7 +19,6 @@ from askwell.store.names import check_name
 from askwell.store.places import check_place
 
 DATABASE = "campaign.db"
-SUFFIX = "-askwell"  # of the campaign's directory beside the images
 SEED = "labelling_seed"  # what the store remembers it under
 INDEXED = "indexed"  # the status that says that every image is known
 FIRST_ITEMS, ITEMS_AT_ONCE = 256, 500  # written down together: a few milliseconds
@@ -47,12 +46,6 @@ class LabellingSettings(BaseModel):
     backbone: str = DEFAULT_BACKBONE
     weights: str = "pretrained"
     made_with: MadeWith
-
-
-def campaign_directory(folder: Path) -> Path:
-    """Where the campaign on a folder is unless somebody says otherwise: beside it."""
-    absolute = folder.expanduser().absolute()
-    return absolute.with_name(absolute.name + SUFFIX)
 
 
 def begin_or_resume(

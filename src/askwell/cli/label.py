@@ -49,32 +49,39 @@ def label(
     ] = False,
 ) -> None:
     """Label a folder of images: a local page shows the most informative one, takes one key press, and keeps learning meanwhile."""
-    from askwell.campaign.labelling import begin_or_resume, campaign_directory
-    from askwell.campaign.supervisor import Supervisor, listening_socket
-    from askwell.store.lock import exclusive
-    from askwell.store.names import check_name
-    from askwell.web.sessions import issue_tokens
+    from askwell.campaign.processes import Children, PageProcess, campaign_directory, listening_socket
 
-    people = [check_name("annotator", name.strip()) for name in (annotators or _you()).split(",")]
     folder = folder.expanduser().absolute()
     directory = (campaign or campaign_directory(folder)).expanduser().absolute()
     options = _web_options(host, insecure=insecure, origin=origin)
-    names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights)
-    with exclusive(directory), listening_socket(host, port) as listening:
-        tokens = issue_tokens(directory, people)
-        shown = f"[{host}]" if ":" in host else host
-        links = {name: f"http://{shown}:{listening.getsockname()[1]}/?token={token}" for name, token in tokens.items()}
-        supervisor = Supervisor(directory, folder, settings, listening, options)
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: supervisor.stop())
-        _say_links(links, directory)
-        redirect = _open_browser(next(iter(links.values()))) if browser else None
-        try:
-            supervisor.run(lambda sentence: err.print(sentence, soft_wrap=True, markup=False, highlight=False))
-        finally:
-            if redirect is not None:
-                redirect.unlink(missing_ok=True)
+    with listening_socket(host, port) as listening, Children() as children:
+        page = PageProcess(children, directory, folder, listening, options)  # it loads while this process does
+
+        from askwell.campaign.labelling import begin_or_resume
+        from askwell.campaign.supervisor import Supervisor
+        from askwell.store.lock import exclusive
+        from askwell.store.names import check_name
+        from askwell.web.sessions import issue_tokens
+
+        people = [check_name("annotator", name.strip()) for name in (annotators or _you()).split(",")]
+        names = [name.strip() for name in (classes or "").split(",") if name.strip()]
+        settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights)
+        with exclusive(directory):
+            tokens = issue_tokens(directory, people)
+            shown = f"[{host}]" if ":" in host else host
+            links = {
+                name: f"http://{shown}:{listening.getsockname()[1]}/?token={token}" for name, token in tokens.items()
+            }
+            supervisor = Supervisor(directory, folder, settings, children, page)
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, lambda *_: supervisor.stop())
+            _say_links(links, directory)
+            redirect = _open_browser(next(iter(links.values()))) if browser else None
+            try:
+                supervisor.run(lambda sentence: err.print(sentence, soft_wrap=True, markup=False, highlight=False))
+            finally:
+                if redirect is not None:
+                    redirect.unlink(missing_ok=True)
     err.print("stopped; every answer is kept. The same command goes on from here.")
 
 

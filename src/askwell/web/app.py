@@ -1,7 +1,6 @@
 """The labelling page's application: the routes, what errors look like, and the way in by the link."""
 
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from importlib.resources import files
 from typing import Annotated
 
@@ -43,23 +42,22 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
 }
 DIRECTORY = files("askwell.web") / "static"
+STATIC = {
+    file.name: (file.read_bytes(), MEDIA_TYPES[suffix])
+    for file in DIRECTORY.iterdir()
+    if (suffix := file.name[file.name.rfind(".") :]) in MEDIA_TYPES
+}
+MODULES = sorted(name for name in STATIC if name.endswith(".js") and name != "theme-first.js")
 TEMPLATES = Environment(loader=PackageLoader("askwell.web", "."), autoescape=True)
 
 
 def create_app(desk: Desk, hosts: Collection[str] = (), origins: Collection[str] = ()) -> FastAPI:
     """The application of one campaign; hosts and origins are those besides this machine's own under which it may be asked."""
-
-    @asynccontextmanager
-    async def closing(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        desk.images.close()
-
     app = FastAPI(
         title="askwell",
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        lifespan=closing,
         redirect_slashes=False,
     )
     app.state.desk = desk
@@ -86,7 +84,9 @@ async def page(
         session is None
     ):  # also on the way from the link: browsers keep a strict cookie back until the page asks by itself
         return HTMLResponse(TEMPLATES.get_template("entry.html.jinja").render(), status_code=401)
-    text = TEMPLATES.get_template("page.html.jinja").render(campaign=desk.name, annotator=session.annotator)
+    text = TEMPLATES.get_template("page.html.jinja").render(
+        campaign=desk.name, annotator=session.annotator, modules=MODULES
+    )
     return HTMLResponse(text)
 
 
@@ -107,11 +107,10 @@ def _enter(request: Request, desk: Desk, token: str) -> Response:
 
 async def static(name: str) -> Response:
     """A file of the page."""
-    suffix = name[name.rfind(".") :] if "." in name else ""
-    known = {file.name: file for file in DIRECTORY.iterdir()} if suffix in MEDIA_TYPES else {}
-    if name not in known:
+    if name not in STATIC:
         raise HTTPException(404, "there is no such file.")
-    return Response(known[name].read_bytes(), media_type=MEDIA_TYPES[suffix])
+    content, media_type = STATIC[name]
+    return Response(content, media_type=media_type)
 
 
 async def _said(_: Request, error: Exception) -> Response:

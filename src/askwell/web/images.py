@@ -81,10 +81,16 @@ class Images:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
+        self._idle: queue.LifoQueue[_Process | None] = queue.LifoQueue()  # those that run first
         for _ in range(PROCESSES):
             self._idle.put(None)
         self._threads = ThreadPoolExecutor(PROCESSES, thread_name_prefix="images")
+
+    def warm(self) -> None:
+        """Start a process before the first image is asked for."""
+        if (process := self._idle.get()) is None:
+            process = _Process(self.root)
+        self._idle.put(process)
 
     async def show(self, path: bytes, page: int, longest: int) -> Shown:
         """An image with no side longer than so many pixels; waits for its turn without holding up anything else."""
