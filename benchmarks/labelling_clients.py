@@ -59,16 +59,30 @@ def write_mnist(folder: Path, count: int) -> None:
 class Command:
     """`askwell label` in a process of its own, and the links that it printed."""
 
-    def __init__(self, folder: Path, campaign: Path, annotators: Sequence[str], options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        campaign: Path,
+        annotators: Sequence[str],
+        options: Sequence[str] = (),
+        classes: str = CLASSES,
+    ) -> None:
         self.folder, self.campaign, self.annotators = folder, campaign, list(annotators)
-        self._options = options
+        self._options, self._classes = options, classes
         self.links: dict[str, str] = {}
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Self:
         """Begin the campaign or go on with it."""
         command = [sys.executable, "-m", "askwell", "label", str(self.folder), "--campaign", str(self.campaign)]
-        command += ["--classes", CLASSES, "--annotators", ",".join(self.annotators), "--no-browser", *self._options]
+        command += [
+            "--classes",
+            self._classes,
+            "--annotators",
+            ",".join(self.annotators),
+            "--no-browser",
+            *self._options,
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert self.process.stdout is not None, "it is piped"
         for name in self.annotators:
