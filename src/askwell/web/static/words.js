@@ -62,7 +62,7 @@ export const words = {
   tool_help: "Help",
   status_answers: (done, total) => [count(done), ` of ${count(total)} answered`],
   status_rate: (rate) => [count(rate), " per hour"],
-  status_round: (round) => ["Round ", count(round)],
+  status_round: (round) => [`Round ${count(round)}`, ""],
   status_estimate: (estimate) => [
     percent(estimate.accuracy),
     ` right (${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
