@@ -48,12 +48,12 @@ def test_the_web_process_imports_neither_torch_nor_the_loop():
 def test_a_person_labels_looks_back_edits_and_takes_back(served: Served):
     client = served.client()
     first = client.get("/api/next").json()
-    assert len(first["items"]) == 10
+    assert len(first["items"]) == 11
     assert (first["id"], first["key"], first["image"]) == tuple(
         first["items"][0][name] for name in ("id", "key", "image")
     )
-    held = ",".join(item["key"] for item in first["items"][:9])
-    assert client.get("/api/next", params={"have": held}).json()["items"] == first["items"][9:]
+    held = ",".join(item["key"] for item in first["items"][:10])
+    assert client.get("/api/next", params={"have": held}).json()["items"] == first["items"][10:]
     given = [answer(client, "c1"), answer(client, "c2"), answer(client, kind="skip"), answer(client, kind="unsure")]
     assert [row["undo_depth"] for row in given] == [1, 2, 3, 4]
     state = client.get("/api/state").json()

@@ -16,6 +16,7 @@ import PIL.Image
 from askwell.web.sessions import STATE
 
 SECONDS_TO_START = 120.0
+DIGITS = ("zero", "one", "two")  # the classes of the digits that are labelled here
 
 
 class Served:
@@ -32,6 +33,11 @@ class Served:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def link(self) -> str:
+        """The way in of the first annotator."""
+        return f"{self.address}/?token={next(iter(self.tokens.values()))}"
 
     def start(self) -> "Served":
         if self.port == 0:  # later on the same one

@@ -1,4 +1,4 @@
-"""Who is shown which image: up to ten ahead of each annotator, nobody the same, and every eighth one of the random sample.
+"""Who is shown which image: one and up to ten ahead of it for each annotator, nobody the same, and every eighth one of the random sample.
 
 A question is leased to its annotator for a while. Times come from the clock, which may be set back, so a lease from the future is begun
 anew; an answer after its time is still kept, unless somebody else was faster.
@@ -15,7 +15,7 @@ from askwell.store.labelling_records import Question
 from askwell.store.schema import evaluation_items, generations, item_states, leases, queue
 from askwell.store.states import RESERVED
 
-AHEAD = 10  # questions that one annotator holds at a time
+AHEAD = 11  # questions that one annotator holds at a time: the one on the page and ten ahead
 LEASE_SECONDS = 1800.0
 EVALUATION_EVERY = 8
 SKIP_RETURNS_AFTER = 50  # answers

@@ -107,7 +107,7 @@ class LabellingStore:
     # -- questions and answers -----------------------------------------------------------------------------------------
 
     def questions(self, annotator: str) -> list[Question]:
-        """Up to ten questions that this annotator alone is shown now, in their order; fewer, or none, when the images are used up.
+        """Up to eleven questions that this annotator alone is shown now, in their order; fewer, or none, when the images are used up.
 
         Asking again shows the same ones until they are answered.
         """

@@ -9,7 +9,7 @@ FORMULA = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
 REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, half characters, line and paragraph separators
 BIDIRECTIONAL = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they make a name look like another
 COMMANDS = "bcghitu?"  # the page's own keys
-KEYS = "1234567890"  # given to classes in this order
+KEYS = "1234567890qwerazxdnmjklopy"  # given to classes in this order; the letters are nobody else's
 
 
 def check_name(kind: str, name: str) -> str:

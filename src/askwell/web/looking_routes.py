@@ -85,7 +85,7 @@ async def guess(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any
 WHY = {
     "random": "There is no model yet: the images come in a random order.",
     "cold_start": "There is no model yet: this image is typical of many others, and unlike those you have seen.",
-    "model": "Samples of the model disagree on this image, so its answer teaches the model much.",
+    "model": "It was drawn with a chance that grows with how much the model's samples disagree on it: such answers teach it most.",
 }
 
 

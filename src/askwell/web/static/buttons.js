@@ -3,6 +3,7 @@ import { find, key, make } from "./dom.js";
 import { keyName } from "./session.js";
 import { count, words } from "./words.js";
 
+const MOST_IN_A_ROW = 8;
 const PRESSED = 160; // ms that an answered button looks pressed
 
 export class Buttons {
@@ -44,6 +45,8 @@ export class Buttons {
   #draw(classes) {
     const row = find("classes");
     row.dataset.many = String(classes.length > 12);
+    const rows = Math.ceil(classes.length / MOST_IN_A_ROW);
+    row.style.setProperty("--columns", Math.max(1, Math.ceil(classes.length / Math.max(1, rows)))); // rows of equal length
     row.replaceChildren(...classes.map((one) => this.#class(one)));
     if (!classes.length) row.append(make("p", { class: "quiet" }, words.no_classes));
   }

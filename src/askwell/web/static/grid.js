@@ -84,7 +84,7 @@ export class Grid {
   async #load() {
     const turn = this.#turn;
     try {
-      const { items, after } = await api.items(this.of, this.cursor, PAGE);
+      const { items, after } = await persist(() => api.items(this.of, this.cursor, PAGE));
       if (turn !== this.#turn) return;
       this.cursor = after ?? null;
       this.more.hidden = this.cursor === null;

@@ -26,10 +26,8 @@ export class Labelling extends EventTarget {
   async advance() {
     clearTimeout(this.#timer);
     this.current = this.questions.take();
-    if (this.current) {
-      this.#show();
-      this.refill();
-    } else {
+    if (this.current) this.#show();
+    else {
       this.stage.empty(words.loading);
       await this.#wait();
     }
@@ -82,8 +80,10 @@ export class Labelling extends EventTarget {
     const shown = this.stage.subject === this.current;
     if (shown) this.advance();
     else this.current = this.questions.take();
+    this.refill();
   }
 
+  /** Leases and loads what is lacking; an answer that the server has taken makes room for one more. */
   async refill() {
     try {
       await this.questions.refill(this.#held());

@@ -62,7 +62,7 @@ const COMMANDS = {
   undo: () => act("undo"),
   back: (event) => (event.shiftKey ? pan(event) : lookBack.back()),
   forward: (event) => (event.shiftKey ? pan(event) : lookBack.forward()),
-  escape: () => (lookBack.active ? lookBack.leave() : stage.zoom.fit()),
+  escape: () => (lookBack.active ? lookBack.leave() : view.lightIsOpen ? view.toggleLight() : stage.zoom.fit()),
   info: () => side.toggleInfo(),
   guess: () => side.toggleGuess(),
   light: () => view.toggleLight(),
@@ -144,6 +144,7 @@ function notTaken({ detail: { entry, sentence } }) {
   messages.stand(`lost:${entry.key}`, words.not_accepted(sentence || words.conflict), "loss");
   recent.remove(entry.id);
   reloadRecent();
+  labelling.refill();
   session.refreshSoon();
 }
 
@@ -151,7 +152,7 @@ function listen() {
   addEventListener("keydown", onKey);
   addEventListener("click", clicked);
   outbox.addEventListener("sent", ({ detail: { entry, reply } }) => recent.sent(entry.key, reply.sequence));
-  outbox.addEventListener("sent", () => session.refreshSoon());
+  outbox.addEventListener("sent", () => (labelling.refill(), session.refreshSoon()));
   outbox.addEventListener("away", away);
   outbox.addEventListener("back", () => (messages.clear("away"), messages.say(words.server_back)));
   outbox.addEventListener("refused", () => messages.stand("signed-out", words.signed_out));

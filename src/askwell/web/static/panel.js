@@ -42,7 +42,9 @@ export class Panel {
     this.views[this.name]?.key?.(event);
   }
 
+  /** The browser tells of it a moment later, when another view may be open already. */
   #closed() {
+    if (this.isOpen) return;
     find("panel-body").replaceChildren();
     this.name = null;
     this.attention.resume();

@@ -38,7 +38,7 @@ function accuracy({ estimate, curve }) {
   if (!estimate) parts.push(quiet(words.accuracy_none));
   else {
     parts.push(make("p", { class: "lead" }, words.accuracy_line(estimate)));
-    if (Number.isFinite(estimate.auc)) parts.push(make("p", {}, words.auc_line(estimate)));
+    if (estimate.auc) parts.push(make("p", {}, words.auc_line(estimate)));
     parts.push(quiet(`${words.accuracy_how(estimate)} ${words.accuracy_missing(estimate.skipped ?? 0, estimate.unsure ?? 0)}`));
   }
   if (curve?.length) parts.push(make("h3", {}, words.curve_title), chart(curve), quiet(words.curve_note), table(curve));

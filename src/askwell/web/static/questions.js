@@ -1,7 +1,7 @@
 // The images to come: up to ten are leased ahead, loaded and decoded, so that the next one is there the moment a key is pressed.
 import { api, imageOf } from "./api.js";
 
-const ENOUGH = 7; // of the ten that the server leases to one person: more are asked for when fewer wait
+const AHEAD = 10; // that wait behind the one on the page; the server leases eleven to one person
 const LOADS = 3; // at once, so that an answer never queues behind images for one of the browser's six connections
 const RENEW = 600_000; // ms after which leases are asked for again, so that a long look or a sleep does not lose them
 const KEPT_DECODED = 4; // the browser may let go of a picture's pixels; these are asked for again when their turn is near
@@ -60,7 +60,7 @@ export class Questions {
   /** Leases more when few wait or the leases grow old; `held` are keys that are shown or not sent yet. Throws what the API throws. */
   async refill(held) {
     if (this.#asking) return this.#asking;
-    if (this.length > ENOUGH && Date.now() - this.#asked < RENEW) return undefined;
+    if (this.length >= AHEAD && Date.now() - this.#asked < RENEW) return undefined;
     this.#asking = this.#ask(held).finally(() => (this.#asking = null));
     return this.#asking;
   }

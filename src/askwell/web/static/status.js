@@ -18,6 +18,7 @@ export class Status {
     figure("figure-rate", state.per_hour ? words.status_rate(Math.round(state.per_hour)) : null);
     figure("figure-round", Number.isFinite(state.round) ? words.status_round(state.round) : null);
     figure("figure-estimate", state.estimate ? words.status_estimate(state.estimate) : ["", words.status_no_estimate]);
+    figure("figure-auc", state.estimate?.auc ? words.status_auc(state.estimate.auc) : null);
     find("spark").replaceChildren(...(state.curve?.length > 1 ? [spark(state.curve)] : []));
     this.#machine(state.worker);
   }

@@ -30,6 +30,10 @@ export class View {
     this.buttons[name].setAttribute("aria-pressed", String(on));
   }
 
+  get lightIsOpen() {
+    return !this.sliders.hidden;
+  }
+
   toggleLight() {
     this.sliders.hidden = !this.sliders.hidden;
     this.lightButton.setAttribute("aria-expanded", String(!this.sliders.hidden));

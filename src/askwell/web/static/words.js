@@ -62,11 +62,12 @@ export const words = {
   tool_help: "Help",
   status_answers: (done, total) => [count(done), ` of ${count(total)} answered`],
   status_rate: (rate) => [count(rate), " per hour"],
-  status_round: (round) => ["Round ", count(round)],
+  status_round: (round) => [`Round ${count(round)}`, ""],
   status_estimate: (estimate) => [
     percent(estimate.accuracy),
     ` right (${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
   ],
+  status_auc: ({ value, low, high }) => [decimal(value), ` AUC (${decimal(low)}–${decimal(high)})`],
   status_no_estimate: "Accuracy not measured yet",
   status_open: "Open progress and export",
   doing: (doing) => DOING[doing] ?? doing ?? "",
@@ -182,7 +183,7 @@ export const words = {
       ? "None of the images drawn was skipped or unsure."
       : `Missing from it: ${count(skipped)} skipped and ${count(unsure)} unsure, which may well be the harder ones.`,
   auc_line: (estimate) =>
-    `AUC ${decimal(estimate.auc)}, between ${decimal(estimate.auc_low)} and ${decimal(estimate.auc_high)} with 95\u202f% confidence.`,
+    `AUC ${decimal(estimate.auc.value)}, between ${decimal(estimate.auc.low)} and ${decimal(estimate.auc.high)} with 95\u202f% confidence: how often an image of the one class is put above one of the other.`,
   accuracy_none:
     "Not measured yet. Every eighth image is drawn at random to measure the accuracy; the first estimate comes once there is a model and some of these have answers.",
   curve_title: "Accuracy as answers grew",
@@ -240,7 +241,7 @@ export const words = {
   split_touches: (number, name) =>
     `${answers(number)} stay “${name}” at first; you then pick those that belong to the new class.`,
   retire_title: (name) => `Retire “${name}”`,
-  retire_touches: (number) => `It is offered no more. Its ${answers(number)} are kept but no longer learned from.`,
+  retire_touches: (number) => `It is offered no more. Its ${answers(number)} ${number === 1 ? "is" : "are"} kept but no longer learned from.`,
   add_touches: "A new class touches no answer.",
   class_did: {
     add: (name) => `Added “${name}”.`,
