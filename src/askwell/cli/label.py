@@ -40,6 +40,13 @@ def label(
     weights: Annotated[
         str | None, typer.Option(help="A file with its weights.", show_default="the published ones")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What belongs together (a patient's images): an expression on the names, or file.csv:column.",
+            show_default=False,
+        ),
+    ] = None,
     origin: Annotated[
         str | None, typer.Option(help="Of a TLS proxy before the page: https://NAME.", show_default=False)
     ] = None,
@@ -49,7 +56,7 @@ def label(
     ] = False,
 ) -> None:
     """Label a folder of images: a local page shows the most informative one, takes one key press, and keeps learning meanwhile."""
-    from askwell.campaign.labelling import begin_or_resume, campaign_directory
+    from askwell.campaign.labelling import begin_or_resume, campaign_directory, unused_classes
     from askwell.campaign.supervisor import Supervisor, listening_socket
     from askwell.store.lock import exclusive
     from askwell.store.names import check_name
@@ -60,7 +67,9 @@ def label(
     directory = (campaign or campaign_directory(folder)).expanduser().absolute()
     options = _web_options(host, insecure=insecure, origin=origin)
     names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-    settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights)
+    settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights, groups=groups)
+    if note := unused_classes(directory, names):
+        err.print(note, soft_wrap=True, markup=False, highlight=False)
     with exclusive(directory), listening_socket(host, port) as listening:
         tokens = issue_tokens(directory, people)
         shown = f"[{host}]" if ":" in host else host
