@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,11 +16,12 @@ import PIL.Image
 import pytest
 from sklearn.datasets import load_digits
 
+from askwell.campaign.labelling import begin_or_resume, unused_classes
 from askwell.cli.app import run_command_line
 from askwell.store.labelling import LabellingStore
 
 PATIENCE = 300.0
-COUNT = 120
+COUNT = 40
 
 
 class Running:
@@ -106,27 +108,26 @@ def run() -> Iterator[Callable[..., Running]]:
             each.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by /proc")
 def test_it_learns_behind_the_answers_survives_kills_and_goes_on_where_it_was(folder: Path, labels: list[str], run):
     classes = "0,1,2,3,4,5,6,7,8,9"
     first = run(folder, "--classes", classes)
     name = {number: f"{number:03d}.png" for number in range(COUNT)}
     answered = []
-    for _ in range(24):
+    for _ in range(12):
         position = first.client.get("/api/next").json()["id"]
         item = first.client.get(f"/api/items/{position}").json()["name"]
         answered.append(first.answer("c1" if item == "broken.png" else labels[int(item[:3])]))
-    assert len(set(answered)) == 24
+    assert len(set(answered)) == 12
     state = first.until(lambda state: state["round"] is not None and state["worker"]["doing"] == "waiting")
-    assert (state["total"], state["answers"], state["evaluation"]["size"]) == (COUNT + 1, 24, 24)
-    assert state["estimate"]["n"] == 3, "every eighth of 24"
+    assert (state["total"], state["answers"], state["evaluation"]["size"]) == (COUNT + 1, 12, 8)
+    assert state["estimate"]["n"] == 1, "every eighth of 12"
     assert state["estimate"]["low"] <= state["estimate"]["accuracy"] <= state["estimate"]["high"]
     shown = first.client.get("/api/next").json()["items"]
     assert first.client.get(f"/api/items/{answered[0]}").json()["name"] in [*name.values(), "broken.png"]
     for process in children(first.process.pid, "askwell.web"):
         os.kill(process, signal.SIGKILL)
-    assert first.until(lambda state: True)["answers"] == 24
+    assert first.until(lambda state: True)["answers"] == 12
     assert first.client.get("/api/next").json()["items"] == shown
     for process in children(first.process.pid, "askwell.campaign.worker"):
         os.kill(process, signal.SIGKILL)
@@ -137,14 +138,36 @@ def test_it_learns_behind_the_answers_survives_kills_and_goes_on_where_it_was(fo
     assert "the page's process ended and was started again" in heard
     assert first.process.returncode == 0
     second = run(folder)
-    assert second.state()["answers"] == 24
+    assert second.state()["answers"] == 12
     assert {item["id"] for item in second.client.get("/api/next").json()["items"]} == {item["id"] for item in shown}
     with LabellingStore(folder.with_name("digits-askwell") / "campaign.db") as store:
         sample = {position for position, _, _ in store.sample_answers()}
+        broken = {position for position, file in store.files().items() if file.id == "broken.png"}
         rounds = store.predictions()
-        assert {position for position, _ in store.training_labels()} == set(answered) - sample
-        assert rounds[0][1] <= 21, "answers to the sample were not trained on"
+        assert {position for position, _ in store.training_labels()} == set(answered) - sample - broken
+        assert rounds[0][1] <= 11, "answers to the sample were not trained on"
         assert set(map(int, json.loads(rounds[0][2])["probabilities"])) <= sample
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes by /proc")
+def test_a_worker_that_dies_three_times_stays_away_and_labelling_goes_on(folder: Path, run):
+    running = run(folder, "--classes", "even,odd")
+    for crashes in (1, 2, 3):
+        workers: list[int] = []
+        while not workers:
+            workers = children(running.process.pid, "askwell.campaign.worker")
+        os.kill(workers[0], signal.SIGKILL)
+        state = running.until(lambda state, crashes=crashes: state["worker"]["crashes"] == crashes)
+        assert "SIGKILL" in state["worker"]["message"]
+    assert state["worker"]["doing"] == "stopped"
+    assert "Learning stopped 3 times" in state["worker"]["message"]
+    assert "Start the command again" in state["worker"]["message"]
+    answered = [running.answer("c1") for _ in range(12)]
+    assert running.state()["answers"] == len(set(answered)) == 12
+    assert not children(running.process.pid, "askwell.campaign.worker")
+    heard = running.stop()
+    assert heard.count("was started again") == 2
+    assert heard.count("is not started again") == 1
 
 
 @pytest.mark.parametrize(
@@ -158,14 +181,38 @@ def test_it_learns_behind_the_answers_survives_kills_and_goes_on_where_it_was(fo
         (("--classes", "a,b", "--host", "0.0.0.0"), "of this machine or a private network"),
         (("--classes", "a,b", "--host", "8.8.8.8", "--insecure"), "of this machine or a private network"),
         (("--classes", "a,b", "--host", "192.168.1.5"), "expected --insecure"),
+        (("--classes", "a,b", "--weights", "/none/w.pth"), "expected a file of weights at /none/w.pth, found none"),
+        (("--classes", "a,b", "--backbone", "squeezenet9"), "squeezenet9"),
+        (("--classes", "a,b", "--groups", "patient-(.*)_"), "matches none of 41"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
     folder: Path, options: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]
 ):
     assert run_command_line(["label", str(folder), "--no-browser", *options]) == 2
-    assert sentence in capsys.readouterr().err
+    assert sentence in " ".join(capsys.readouterr().err.split())
     assert not folder.with_name("digits-askwell").exists()
+
+
+def test_what_differs_from_the_beginning_is_said(folder: Path, capsys: pytest.CaptureFixture[str]):
+    directory = folder.with_name("digits-askwell")
+    settings = begin_or_resume(folder, directory, ["even", "odd"], groups="^(.)")
+    assert begin_or_resume(folder, directory, ["even", "odd"]) == settings
+    assert unused_classes(directory, ["Even", "odd"]) is None
+    assert unused_classes(directory, []) is None
+    assert "(even, odd), and --classes changes none" in (unused_classes(directory, ["cat", "dog"]) or "")
+    for name, value in (("backbone", "resnet18"), ("weights", "/other.pth"), ("groups", "^(..)")):
+        assert run_command_line(["label", str(folder), "--no-browser", f"--{name}", value]) == 2
+        assert f"expected --{name} {getattr(settings, name)}, as when the campaign was begun" in capsys.readouterr().err
+
+
+def test_a_port_that_is_in_use_is_said(folder: Path, capsys: pytest.CaptureFixture[str]):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        assert run_command_line(["label", str(folder), "--no-browser", "--classes", "a,b", "--port", port]) == 2
+    assert f"expected to listen on port {port} of 127.0.0.1" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_empty_folder_and_no_folder_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -115,16 +115,6 @@ def test_images_are_encoded_anew_without_metadata(served: Served):
     assert client.get("/api/images/3").status_code == 200
 
 
-def test_a_folder_that_is_gone_is_said_and_comes_back(served: Served):
-    client = served.client()
-    away = served.folder.rename(served.folder.with_name("away"))
-    reply = client.get("/api/images/3")
-    assert (reply.status_code, "the folder of images is gone" in reply.text) == (404, True)
-    answer(client)
-    away.rename(served.folder)
-    assert client.get("/api/images/3").status_code == 200
-
-
 def test_the_guess_on_a_measuring_image_stays_hidden_until_it_is_answered(served: Served):
     client = served.client()
     items = client.get("/api/next").json()["items"]

@@ -2,12 +2,13 @@
 
 import itertools
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from askwell.campaign.belonging_together import find_groups, find_together
 from askwell.campaign.settings import SETTINGS_FILE, MadeWith, check_settings, made_with, read_toml, settings_as_toml
 from askwell.errors import CampaignStateError, SettingsError, UsageError
 from askwell.pool.listing import ListedImage, found_images, list_images
@@ -34,6 +35,7 @@ class LabellingSettings(BaseModel):
     strategy  how the images to ask are chosen
     backbone  the pre-trained network whose features the model learns from
     weights   "pretrained": its published ones, where they are at hand; or a file
+    groups    which images belong together, as group_by of `askwell run`: none is trained on while another measures
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,11 +47,18 @@ class LabellingSettings(BaseModel):
     strategy: Literal["power_bald"] = "power_bald"
     backbone: str = DEFAULT_BACKBONE
     weights: str = "pretrained"
+    groups: str | None = None
     made_with: MadeWith
 
 
 def begin_or_resume(
-    folder: Path, directory: Path, classes: Sequence[str], *, backbone: str | None = None, weights: str | None = None
+    folder: Path,
+    directory: Path,
+    classes: Sequence[str],
+    *,
+    backbone: str | None = None,
+    weights: str | None = None,
+    groups: str | None = None,
 ) -> LabellingSettings:
     """Begin a campaign on a folder in a directory with these classes, or check the one that is there; returns its settings.
 
@@ -59,8 +68,10 @@ def begin_or_resume(
     if not folder.is_dir():
         raise SettingsError(f"expected a folder of images, found none at {str(folder)!r}; check the path.")
     names = [check_name("class", name) for name in classes]
+    given = {"backbone": backbone, "weights": weights, "groups": groups}
     if (directory / SETTINGS_FILE).exists():
         settings = read_labelling_settings(directory)
+        _check_same(settings, given)
         _first_classes(directory, settings, names)
         return settings
     if (directory / DATABASE).exists():
@@ -71,8 +82,10 @@ def begin_or_resume(
     if next(found_images(folder), None) is None:
         list_images(folder)  # says what it found instead
         raise UsageError(f"expected at least one image in {str(folder)!r}, found none; name another folder.")
+    _check_network(backbone, weights)
+    if groups is not None:  # says so now, and not when the page is open
+        find_groups(folder, groups)
     check_place(directory)
-    given = {"backbone": backbone, "weights": weights}
     values = {
         **{"folder": str(folder.absolute()), "seed": secrets.token_hex(8), "made_with": made_with(1)},
         **{name: value for name, value in given.items() if value is not None},
@@ -83,6 +96,34 @@ def begin_or_resume(
     replace_file(directory / SETTINGS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
     _first_classes(directory, settings, names)
     return settings
+
+
+def unused_classes(directory: Path, names: Sequence[str]) -> str | None:
+    """What to say where a campaign has its classes already, and others are named; None where there is nothing to say."""
+    with LabellingStore(directory / DATABASE) as store:
+        current = [each.name for each in store.classes().current if not each.retired]
+    if not names or {name.casefold() for name in names} == {name.casefold() for name in current}:
+        return None
+    return f"the campaign has its classes already ({', '.join(current)}), and --classes changes none; change them on the page."
+
+
+def _check_same(settings: LabellingSettings, given: Mapping[str, str | None]) -> None:
+    for name, value in given.items():
+        if value is not None and value != (before := getattr(settings, name)):
+            raise SettingsError(
+                f"expected --{name} {before or 'not to be said'}, as when the campaign was begun, found {value!r}; "
+                "leave it out, or name another --campaign."
+            )
+
+
+def _check_network(backbone: str | None, weights: str | None) -> None:
+    """Raise UnknownNameError or SettingsError for a network that there is not, or a file of weights."""
+    if weights not in (None, "pretrained", "random") and not Path(weights).expanduser().is_file():
+        raise SettingsError(f"expected a file of weights at {weights}, found none; check the path.")
+    if backbone not in (None, DEFAULT_BACKBONE):
+        from askwell.models.networks import preprocessing  # torch and torchvision: seconds
+
+        preprocessing(backbone)
 
 
 def _first_classes(directory: Path, settings: LabellingSettings, names: Sequence[str]) -> None:
@@ -131,6 +172,10 @@ def index_folder(
         store.add_items([NewItem(item.id, item.path, item.page) for item in part], settings.seed)
         known, most = known + len(part), ITEMS_AT_ONCE
         yield known
+    files = store.files()
+    if len(files) != store.grouped_items():
+        together = find_together(folder, files, settings.groups)
+        store.note_groups(together.groups, together.contents, settings.seed)
     store.draw_sample(settings.sample, settings.seed)
     store.tell({INDEXED: "yes"})
     yield known

@@ -12,9 +12,11 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from askwell.acquisition.bald import bald
+from askwell.campaign.belonging_together import distinct
 from askwell.campaign.cold_start import typical_and_diverse
-from askwell.campaign.inputs_of_items import Inputs, descriptors
+from askwell.campaign.inputs_of_items import Inputs, descriptors, directory_name
 from askwell.campaign.labelling import LabellingSettings
+from askwell.campaign.last_fit import LastFit, labels_fitted, write_last_fit
 from askwell.campaign.measuring import measured
 from askwell.campaign.network import Network, network_for
 from askwell.campaign.seeds import derive_seed
@@ -31,9 +33,12 @@ from askwell.store.records import RoundRecord
 
 FIRST_BLOCK, BLOCK = 512, 2048  # images looked at before anything else is done
 SAMPLES = 50  # T
-CANDIDATES = 10_000  # images scored in a round, drawn anew
+CANDIDATES = (
+    10_000  # images scored in a round, drawn anew: some 5 s of one core with a trunk's features, 30 s of pixels
+)
 QUEUE = 2_000  # images of a ranked queue: more than people answer before the next
 FIRST_FIT = 10  # labels
+SECONDS_BETWEEN_FETCHES = 300.0  # of weights that could not be reached
 NEW_SHARE, LEAST_NEW = 0.05, 8  # new labels that make a fit worth while
 SPREAD = (0.05, 0.95)  # quantiles of a class probability over posterior samples
 SCORING_BYTES = 16 * 2**20
@@ -60,20 +65,36 @@ class Learner:
         self._sample = [position for position, _, _ in store.sample_answers()]
         self._network: Network | None = None
         self._inputs: Inputs | None = None
+        self._fetch_again = 0.0
         self._fitted: dict[int, str] | None = None
+        self._cold = False  # whether the order before there is a model is due anew, by another network's features
         self._said: dict[str, str] = {}
+        self._interrupted = False
         self._measured: object = None
 
     def step(self) -> bool:
         """Do what is most useful now; False when there is nothing to do but to wait for answers."""
+        more = self._step()
+        if self._interrupted and self._network is not None:
+            self._store.tell({"message": self._network.message})
+            self._interrupted = False
+        return more
+
+    def interrupted(self, message: str) -> None:
+        """Say why nothing can be done for now; it is taken back by the next step that ends."""
+        self._store.tell({"doing": "waiting", "message": message, "left_s": "", "progress": ""})
+        self._said, self._interrupted = {}, True
+
+    def _step(self) -> bool:
         inputs = self._the_inputs()
         labels = dict(self._store.training_labels())
         if inputs.blocks == 0:
             rest = [position for position in self._order if position not in set(self._sample)]
             self._look(inputs, [*self._sample, *rest[:FIRST_BLOCK]])
             return True
-        if self._store.queue_in_force()[1] == "random":
+        if self._cold or self._store.queue_in_force()[1] == "random":
             self._cold_start(inputs)
+            self._cold = False
             return True
         unseen = [position for position in labels if not inputs.covers(position)]
         if self._worth_a_fit(labels):
@@ -91,13 +112,29 @@ class Learner:
 
     def _the_inputs(self) -> Inputs:
         known = self._network
-        network = network_for(self._settings, self._store) if known is None or known.message else known
-        if self._inputs is None or network != known:
-            self._store.tell({"message": network.message})
+        network = self._the_network(known)
+        if self._inputs is None or known is None or network.recipe != known.recipe:
             features = self._directory / "features"
             self._inputs = Inputs(features, self._root, network.recipe, self._files, self._store.quarantine)
-            self._network, self._fitted = network, None
+            self._cold = known is not None and self._store.queue_in_force()[1] == "cold_start"
+            rounds = self._store.rounds_done()
+            self._fitted = labels_fitted(self._directory, rounds, directory_name(network.recipe))
+        self._network = network
         return self._inputs
+
+    def _the_network(self, known: Network | None) -> Network:
+        """The network as before, unless it would be another one if only its weights were here, and they are by now."""
+        if known is not None and not known.message:
+            return known
+        network = network_for(self._settings, self._store, fetch=time.monotonic() >= self._fetch_again)
+        if network.unreachable:
+            self._fetch_again = time.monotonic() + SECONDS_BETWEEN_FETCHES
+            self._said = {}
+        elif known is not None and known.unreachable and network.message:
+            return known  # there was no other attempt
+        if network != known:
+            self._store.tell({"message": network.message})
+        return network
 
     def _look(self, inputs: Inputs, positions: Sequence[int]) -> None:
         def tell(done: int, total: int, rate: float) -> None:
@@ -110,11 +147,13 @@ class Learner:
     def _cold_start(self, inputs: Inputs) -> None:
         self._tell("scoring")
         open_items = set(self._store.candidates())
-        positions = [position for position in self._order if position in inputs]
-        answered = {row for row, position in enumerate(positions) if position not in open_items}
+        known = [position for position in self._order if position in inputs]
+        asked = [position for position in known if position not in open_items]
+        unlike = distinct([at for at in known if at in open_items], self._store.contents(), asked)
+        positions = [*asked, *unlike]
         rows = typical_and_diverse(
             descriptors(inputs, torch.tensor(positions)),
-            answered,
+            range(len(asked)),
             derive_seed(0, f"cold {self._settings.seed}") % 2**32,
         )
         self._store.commit_queue([Ranked(positions[row]) for row in rows], "cold_start")
@@ -149,6 +188,7 @@ class Learner:
         self._commit(number, model, seconds, len(usable), self._predictions(inputs, posterior, classes))
         self._measure()
         self._rank(inputs, posterior, classes, number)
+        write_last_fit(self._directory, LastFit(number, directory_name(self._network.recipe), labels))
         self._fitted = labels
 
     def _classes(self) -> list[str]:
@@ -173,9 +213,10 @@ class Learner:
 
     def _rank(self, inputs: Inputs, posterior: MCDropout, classes: Sequence[str], number: int) -> None:
         generator = torch.Generator().manual_seed(derive_seed(0, f"rank {self._settings.seed}", number))
-        ready = torch.tensor(
-            [position for position in self._store.candidates() if position in inputs], dtype=torch.int64
-        )
+        candidates = self._store.candidates()
+        asked = self._files.keys() - set(candidates)
+        unlike = distinct(candidates, self._store.contents(), asked)
+        ready = torch.tensor([position for position in unlike if position in inputs], dtype=torch.int64)
         drawn = ready[torch.randperm(len(ready), generator=generator)[:CANDIDATES]]
         scores, opinions = torch.zeros(len(drawn), dtype=torch.float64), dict[int, _Opinion]()
         began = time.perf_counter()
@@ -194,6 +235,7 @@ class Learner:
         ):
             scores[chunk.entries] = bald(chunk.log_probs)
             opinions.update(zip(chunk.entries.tolist(), _opinions(chunk.log_probs), strict=True))
+        self._store.tell({"scored": json.dumps({"round": number, "scored": len(drawn), "of": len(ready)})})
         best = power(scores, QUEUE, generator=generator).tolist()
         ranked = [
             Ranked(int(drawn[entry]), float(scores[entry]), _why(opinions[entry], classes, number)) for entry in best

@@ -75,14 +75,15 @@ class Supervisor:
     def _may_restart(self, worker: subprocess.Popen[bytes], store: LabellingStore, say: Say) -> bool:
         """Note that the worker died, for the page and the terminal; whether it is worth another try."""
         self._crashes += 1
-        reason = _last_line(self._directory / LOG) or _ended_by(worker.returncode)
+        by_signal = (worker.returncode or 0) < 0  # then the log holds warnings at most
+        reason = (None if by_signal else _last_line(self._directory / LOG)) or _ended_by(worker.returncode)
         again = self._crashes < MOST_CRASHES
         if again:
             sentence = f"Learning stopped ({reason}) and was started again."
         else:
             sentence = (
-                f"Learning stopped for the {self._crashes}rd time ({reason}) and is not started again; labelling goes on. "
-                "Start the command again to try once more."
+                f"Learning stopped {self._crashes} times, at last because {reason}, and is not started again; labelling goes on "
+                "in the order there is. Start the command again to try once more."
             )
         about = {"crashes": str(self._crashes), "message": sentence, "left_s": "", "progress": ""}
         with contextlib.suppress(AskwellError):  # a full disk is no reason to end the page

@@ -5,6 +5,8 @@ goes on from what it had committed.
 """
 
 import argparse
+import contextlib
+import errno
 import os
 import sys
 import threading
@@ -12,6 +14,7 @@ import time
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from askwell.campaign.labelling import DATABASE, INDEXED, read_labelling_settings
 from askwell.campaign.learner import Learner
@@ -20,7 +23,8 @@ from askwell.store.labelling import LabellingStore
 
 NICENESS = 15
 SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_WITHOUT_FOLDER = 5.0
+SECONDS_OF_TROUBLE = 5.0
+NO_ROOM = "The disk is full, so learning waits; make room, and it goes on by itself. Every confirmed answer is kept."
 
 
 def main() -> int:
@@ -29,7 +33,7 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--root", type=Path, required=True, help="the folder of images")
     options = parser.parse_args()
-    os.nice(NICENESS)
+    stand_back()
     if not sys.stdin.isatty():
         threading.Thread(target=_end_with_parent, daemon=True).start()
     with LabellingStore(options.directory / DATABASE) as store:
@@ -39,19 +43,39 @@ def main() -> int:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))  # the page and its images need one too
         learner = Learner(store, options.directory.absolute(), options.root.absolute(), settings)
         while True:
-            run_once(store, learner)
+            run_once(learner)
 
 
-def run_once(store: LabellingStore, learner: Learner) -> None:
-    """One step, or a while of waiting; a folder or a disk that is gone for now is waited for."""
+def stand_back() -> None:
+    """Low priority: beside this session's processes, and, where Linux shares the processor out by session first, beside other sessions."""
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
+
+
+def run_once(learner: Learner) -> None:
+    """One step, or a while of waiting; a folder or room on the disk that is gone for now is waited for."""
     try:
         if not learner.step():
             time.sleep(SECONDS_BETWEEN_LOOKS)
     except DatasetNotFoundError as error:
-        store.tell({"doing": "waiting", "message": str(error), "left_s": "", "progress": ""})
-        time.sleep(SECONDS_WITHOUT_FOLDER)
-    except StoreUnavailableError:  # the page says so as soon as somebody answers
-        time.sleep(SECONDS_WITHOUT_FOLDER)
+        learner.interrupted(str(error))
+        time.sleep(SECONDS_OF_TROUBLE)
+    except StoreUnavailableError:
+        time.sleep(SECONDS_OF_TROUBLE)  # the page says so as soon as somebody answers
+    except (OSError, SafetensorError) as error:
+        if not _no_room(error):
+            raise
+        with contextlib.suppress(StoreUnavailableError):
+            learner.interrupted(NO_ROOM)
+        time.sleep(SECONDS_OF_TROUBLE)
+
+
+def _no_room(error: Exception) -> bool:
+    """Whether a file could not be written because the disk, or what this user may have of it, is full."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return any(f"os error {code}" in str(error) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def _end_with_parent() -> None:

@@ -40,6 +40,13 @@ def label(
     weights: Annotated[
         str | None, typer.Option(help="A file with its weights.", show_default="the published ones")
     ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            help="What belongs together (a patient's images): an expression on the names, or file.csv:column.",
+            show_default=False,
+        ),
+    ] = None,
     origin: Annotated[
         str | None, typer.Option(help="Of a TLS proxy before the page: https://NAME.", show_default=False)
     ] = None,
@@ -57,7 +64,7 @@ def label(
     with listening_socket(host, port) as listening, Children() as children:
         page = PageProcess(children, directory, folder, listening, options)  # it loads while this process does
 
-        from askwell.campaign.labelling import begin_or_resume
+        from askwell.campaign.labelling import begin_or_resume, unused_classes
         from askwell.campaign.supervisor import Supervisor
         from askwell.store.lock import exclusive
         from askwell.store.names import check_name
@@ -65,13 +72,14 @@ def label(
 
         people = [check_name("annotator", name.strip()) for name in (annotators or _you()).split(",")]
         names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-        settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights)
+        settings = begin_or_resume(folder, directory, names, backbone=backbone, weights=weights, groups=groups)
+        if note := unused_classes(directory, names):
+            err.print(note, soft_wrap=True, markup=False, highlight=False)
         with exclusive(directory):
             tokens = issue_tokens(directory, people)
             shown = f"[{host}]" if ":" in host else host
-            links = {
-                name: f"http://{shown}:{listening.getsockname()[1]}/?token={token}" for name, token in tokens.items()
-            }
+            address = f"http://{shown}:{listening.getsockname()[1]}"
+            links = {name: f"{address}/?token={token}" for name, token in tokens.items()}
             supervisor = Supervisor(directory, folder, settings, children, page)
             for name in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(name, lambda *_: supervisor.stop())

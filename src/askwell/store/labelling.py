@@ -222,6 +222,26 @@ class LabellingStore:
         with self._writing() as connection:
             return gathering.add_items(connection, found, seed, self._clock())
 
+    def note_groups(self, groups: Mapping[int, str], contents: Mapping[int, str], seed: str) -> None:
+        """Write down which items belong together, by position, and the content of those with equal files."""
+        with self._writing() as connection:
+            gathering.note_groups(connection, groups, contents, seed)
+
+    def grouped_items(self) -> int:
+        """How many items there were when it was last found out which belong together."""
+        with reading(self._engine) as connection:
+            return looking.grouped_items(connection)
+
+    def contents(self) -> dict[int, str]:
+        """Position -> content of each item whose file equals another one."""
+        with reading(self._engine) as connection:
+            return looking.contents(connection)
+
+    def sample_population(self) -> int | None:
+        """Of how many items, those at the first positions, the sample for measuring was drawn; None before it was."""
+        with reading(self._engine) as connection:
+            return looking.sample_population(connection)
+
     def draw_sample(self, size: int, seed: str) -> int:
         """Reserve the random sample for measuring once all images are known; returns its size."""
         with self._writing() as connection:

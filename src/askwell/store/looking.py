@@ -9,6 +9,7 @@ from askwell.errors import ItemNotFoundError
 from askwell.store.answering import check_item, is_evaluation
 from askwell.store.asking import RANDOM_ORDER
 from askwell.store.classes import Classes
+from askwell.store.gathering import GROUPED, SAMPLE_OF
 from askwell.store.labelling_records import Guess, ItemFile, Said, Standing
 from askwell.store.schema import (
     about,
@@ -23,7 +24,7 @@ from askwell.store.schema import (
     rounds,
     tallies,
 )
-from askwell.store.states import ITEMS, RELEASED, RESERVED, state_of
+from askwell.store.states import IS_WITHHELD, ITEMS, RELEASED, RESERVED, state_of
 
 OF_LATE = 100  # answers that the pace is taken from
 OTHER_KINDS = ("skip", "unsure", "bad")
@@ -105,11 +106,12 @@ def guess(connection: Connection, position: int) -> Guess | None:
 def training_labels(connection: Connection, classes: Classes) -> list[tuple[int, str]]:
     """(position, class) of labels that may be trained on: not of the sample, of broken images or of retired classes."""
     usable = {each.id for each in classes.current if not each.retired}
-    statement = select(item_states.c.position, item_states.c.class_id).where(
+    labelled = select(item_states.c.position, item_states.c.class_id).where(
         item_states.c.kind == "label",
-        or_(~RESERVED, item_states.c.position.not_in(select(evaluation_items.c.position))),
+        or_(~RESERVED, ~IS_WITHHELD),
         item_states.c.position.not_in(select(quarantine.c.position)),
     )
+    statement = labelled.join(items, items.c.position == item_states.c.position)
     rows = connection.execute(statement.order_by(item_states.c.sequence))
     found = [(position, classes.meaning.get(class_id, "")) for position, class_id in rows]
     return [(position, class_id) for position, class_id in found if class_id in usable]
@@ -118,7 +120,7 @@ def training_labels(connection: Connection, classes: Classes) -> list[tuple[int,
 def candidates(connection: Connection) -> list[int]:
     """Positions of unanswered items that are neither broken nor reserved, in the pool's order."""
     statement = select(items.c.position).where(
-        or_(~RESERVED, items.c.position.not_in(select(evaluation_items.c.position))),
+        or_(~RESERVED, ~IS_WITHHELD),
         items.c.position.not_in(select(quarantine.c.position)),
         items.c.position.not_in(select(item_states.c.position).where(item_states.c.kind != "skip")),
     )
@@ -126,14 +128,34 @@ def candidates(connection: Connection) -> list[int]:
 
 
 def sample_answers(connection: Connection, classes: Classes) -> list[tuple[int, str | None, str | None]]:
-    """(position, kind, class) of the sample for measuring, in its order."""
+    """(position, kind, class) of the sample for measuring, in its order; an image that cannot be shown counts as bad."""
     statement = (
-        select(evaluation_items.c.position, item_states.c.kind, item_states.c.class_id)
+        select(evaluation_items.c.position, item_states.c.kind, item_states.c.class_id, quarantine.c.reason)
         .join(item_states, item_states.c.position == evaluation_items.c.position, isouter=True)
+        .join(quarantine, quarantine.c.position == evaluation_items.c.position, isouter=True)
         .order_by(evaluation_items.c.rank)
     )
-    rows = connection.execute(statement)
-    return [(row[0], row[1], None if row[2] is None else classes.meaning.get(row[2], row[2])) for row in rows]
+    return [
+        (row[0], "bad" if row[3] and not row[1] else row[1], row[2] and classes.meaning.get(row[2], row[2]))
+        for row in connection.execute(statement)
+    ]
+
+
+def sample_population(connection: Connection) -> int | None:
+    """Of how many items the sample was drawn: those at the first positions; None before it was."""
+    found = connection.scalar(select(about.c.value).where(about.c.key == SAMPLE_OF))
+    return None if found is None else int(found)
+
+
+def contents(connection: Connection) -> dict[int, str]:
+    """The content of each item whose file equals another one."""
+    statement = select(items.c.position, items.c.content_hash).where(items.c.content_hash.is_not(None))
+    return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def grouped_items(connection: Connection) -> int:
+    """How many items there were when it was last found out which belong together."""
+    return int(connection.scalar(select(about.c.value).where(about.c.key == GROUPED)) or 0)
 
 
 def sample_size(connection: Connection) -> tuple[int, bool]:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from sqlalchemy import Connection, delete, func, insert, select, true
+from sqlalchemy import Connection, and_, delete, func, insert, select, true
 
 from askwell.store.asking import RANDOM_ORDER
 from askwell.store.labelling_records import Ranked
-from askwell.store.schema import evaluation_items, generations, item_states, quarantine, queue
-from askwell.store.states import RESERVED
+from askwell.store.schema import generations, item_states, items, quarantine, queue
+from askwell.store.states import IS_WITHHELD, RESERVED
 
 ROWS_AT_ONCE = 250  # in one transaction: a few milliseconds
 
@@ -42,7 +42,7 @@ def _closed(connection: Connection, positions: Sequence[int]) -> set[int]:
     """Answered, unshowable or reserved meanwhile; what is answered after this is closed by its answer."""
     return {
         position
-        for table, condition in ((item_states, true()), (quarantine, true()), (evaluation_items, RESERVED))
+        for table, condition in ((item_states, true()), (quarantine, true()), (items, and_(RESERVED, IS_WITHHELD)))
         for position in connection.scalars(select(table.c.position).where(table.c.position.in_(positions), condition))
     }
 

@@ -2,14 +2,35 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, or_, select, update
 
 from askwell.store.labelling_records import Said
-from askwell.store.schema import about, answer_events, evaluation_items, item_states, leases, quarantine, queue, tallies
+from askwell.store.schema import (
+    about,
+    answer_events,
+    evaluation_items,
+    item_states,
+    items,
+    leases,
+    quarantine,
+    queue,
+    tallies,
+)
 
 ITEMS = "items"  # the tally of all items
 RELEASED = "sample_released"  # what is remembered once the sample for measuring was given to training
 RESERVED = ~exists().where(about.c.key == RELEASED)
+_of_sample = items.alias("of_sample")
+_SAMPLED_GROUPS = (
+    select(_of_sample.c.group_key)
+    .join(evaluation_items, evaluation_items.c.position == _of_sample.c.position)
+    .where(_of_sample.c.group_key.is_not(None))
+)
+IS_WITHHELD = or_(  # of a row of items: it is of the sample for measuring, or belongs together with one of it
+    items.c.position.in_(select(evaluation_items.c.position)),
+    func.coalesce(items.c.group_key, "").in_(_SAMPLED_GROUPS),
+)
+WITHHELD = select(items.c.position).where(IS_WITHHELD)  # looks at all items
 _undoing = answer_events.alias("undoing")
 _STATE = select(item_states).where(item_states.c.position == bindparam("at"))
 _LAST_KEPT = (

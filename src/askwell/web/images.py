@@ -111,6 +111,14 @@ class Images:
         finally:
             self._idle.put(process)
 
+    def folder_is_gone(self) -> bool:
+        """Whether there is no such folder, or an empty one, as where a disk was taken away."""
+        try:
+            with os.scandir(self.root) as entries:
+                return next(entries, None) is None
+        except OSError:
+            return True
+
     def close(self) -> None:
         """End the processes."""
         self._threads.shutdown(cancel_futures=True)

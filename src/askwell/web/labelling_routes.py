@@ -125,7 +125,7 @@ def _check_label(kind: str, label: str | None) -> None:
 
 
 def _why_nothing(desk: AtDesk) -> str:
-    if not desk.images.root.is_dir():
+    if desk.images.folder_is_gone():
         return "folder_gone"
     if desk.store.status().get("indexed") != "yes":
         return "indexing"

@@ -30,6 +30,7 @@ async def state(desk: AtDesk, who: Asking) -> dict[str, Any]:
         **{"per_hour": round(3600 / pace) if pace else None, "round": standing.round, "kinds": standing.kinds},
         **{"worker": worker(status), "question": _json(status, "question")},
         **{"estimate": _json(status, "estimate"), "curve": _json(status, "curve") or []},
+        **{"scored": _json(status, "scored")},
         **{"remaining": max(0, standing.items - answers), "total": standing.items},
         **{"guess_allowed": standing.round is not None, "skip_gap": SKIP_RETURNS_AFTER},
         **{"evaluation": {"size": size, "released": released}, "indexed": status.get("indexed") == "yes"},
@@ -98,13 +99,10 @@ async def image(desk: AtDesk, _who: Asking, position: Position, size: Literal["v
         return Response(found.content, media_type=found.media_type)
     if found.refused:
         raise HTTPException(403, f"this image is not shown: {found.reason}.")
+    if found.reason == GONE and desk.images.folder_is_gone():
+        raise HTTPException(503, FOLDER_GONE)
     if found.reason == GONE:
-        raise HTTPException(
-            404,
-            FOLDER_GONE
-            if not desk.images.root.is_dir()
-            else "the file of this image is gone; skip it, or put it back.",
-        )
+        raise HTTPException(404, "the file of this image is gone; skip it, or put it back.")
     raise HTTPException(422, f"this image cannot be shown: {found.reason}; answer with bad image.")
 
 

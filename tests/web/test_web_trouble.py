@@ -1,0 +1,86 @@
+"""What goes wrong while people label, on a real server: one sentence each, and nothing is lost."""
+
+import resource
+import shutil
+import sys
+from pathlib import Path
+
+import PIL.Image
+import pytest
+from web_server import Served, said, write_images
+
+
+@pytest.fixture
+def served(tmp_path: Path, serve) -> Served:
+    write_images(tmp_path / "photos", 12)
+    return serve(tmp_path / "photos")
+
+
+def question_body(served: Served, label: str = "c1") -> dict[str, object]:
+    question = served.client().get("/api/next").json()
+    return {"id": question["id"], "key": question["key"], "kind": "label", "label": label, "seconds": 1}
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_folder_that_is_gone_or_empty_is_said_and_labelling_goes_on_when_it_is_back(served: Served, empty: bool):
+    client = served.client()
+    away = served.folder.rename(served.folder.with_name("away"))
+    if empty:
+        served.folder.mkdir()  # where a disk was taken away
+    reply = client.get("/api/images/3")
+    assert (reply.status_code, said(reply)) == (
+        503,
+        "the folder of images is gone; put it back, and labelling goes on.",
+    )
+    assert client.post("/api/answers", json=question_body(served)).status_code == 200
+    if empty:
+        served.folder.rmdir()
+    away.rename(served.folder)
+    assert client.get("/api/images/3").status_code == 200
+    assert client.get("/api/state").json()["answers"] == 1
+
+
+def test_one_file_that_is_gone_is_told_from_the_folder_and_one_that_changed_is_shown_anew(served: Served):
+    client = served.client()
+    kept = served.folder.joinpath("003.png").rename(served.folder.with_name("003.png"))
+    reply = client.get("/api/images/3")
+    assert (reply.status_code, said(reply)) == (404, "the file of this image is gone; skip it, or put it back.")
+    shutil.move(kept, served.folder / "003.png")
+    before = client.get("/api/images/3").content
+    PIL.Image.new("RGB", (24, 24), "teal").save(served.folder / "003.png")
+    after = client.get("/api/images/3")
+    assert (after.status_code, after.content != before) == (200, True)
+
+
+def test_when_every_image_has_an_answer_the_page_is_told(served: Served):
+    client = served.client()
+    for _ in range(12):
+        assert client.post("/api/answers", json=question_body(served)).status_code == 200
+    reply = client.get("/api/next").json()
+    assert (reply["items"], reply["id"], reply["reason"]) == ([], None, "all_answered")
+    state = client.get("/api/state").json()
+    assert (state["remaining"], state["answers"]) == (0, 12)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process's files by prlimit")
+def test_a_full_disk_is_said_and_nothing_is_lost(served: Served):
+    """No room: the server's files cannot grow any more. Then there is room again, and the same request counts once."""
+    assert served.process is not None
+    client = served.client()
+    assert client.post("/api/answers", json=question_body(served)).status_code == 200
+    body = question_body(served, "c2")
+    log = served.directory / "campaign.db-wal"
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (log.stat().st_size, resource.RLIM_INFINITY))
+    for _ in range(2):
+        reply = client.post("/api/answers", json=body)
+        assert reply.status_code == 503, reply.text
+        assert "nothing committed is lost: make room" in said(reply)
+    assert client.get("/api/state").json()["answers"] == 1
+    assert client.get("/api/images/0").status_code == 200
+    resource.prlimit(served.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    first = client.post("/api/answers", json=body)
+    assert first.status_code == 200
+    assert client.post("/api/answers", json=body).json() == first.json()
+    served.kill()
+    served.start()
+    assert served.client().get("/api/state").json()["answers"] == 2
