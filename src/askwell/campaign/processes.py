@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Self, final
+from typing import IO, final
 
 from askwell.errors import SettingsError
 
@@ -65,7 +65,7 @@ class Children:
     def __init__(self) -> None:
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Children":
         return self
 
     def __exit__(self, *_: object) -> None:

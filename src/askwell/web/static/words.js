@@ -30,6 +30,7 @@ const DOING = {
   waiting: "Model up to date",
   idle: "Model up to date",
   indexing: "Reading the folder",
+  downloading: "Fetching the network",
   features: "Looking at every image",
   fitting: "Learning",
   scoring: "Choosing the next",
