@@ -140,8 +140,8 @@ def _extend_sample(connection: Connection, found: Sequence[tuple[int, str]], see
     size = connection.scalar(select(about.c.value).where(about.c.key == SAMPLE_SIZE, RESERVED))
     statement = select(evaluation_items.c.position, evaluation_items.c.open, items.c.id)
     joined = statement.join(items, items.c.position == evaluation_items.c.position)
-    known = [] if size is None else connection.execute(joined.order_by(evaluation_items.c.rank)).all()
-    if not known:
+    known = connection.execute(joined.order_by(evaluation_items.c.rank)).all()
+    if size is None or not known:
         return
     last = random_number(seed, SAMPLE, known[-1].id)
     late = [(number, at, 1) for at, item in found if (number := random_number(seed, SAMPLE, item)) < last]
