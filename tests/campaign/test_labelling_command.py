@@ -16,8 +16,9 @@ import PIL.Image
 import pytest
 from sklearn.datasets import load_digits
 
-from askwell.campaign.labelling import begin_or_resume, unused_classes
+from askwell.campaign.labelling import begin_or_resume, index_folder, unused_classes
 from askwell.cli.app import run_command_line
+from askwell.errors import SettingsError
 from askwell.store.labelling import LabellingStore
 
 PATIENCE = 300.0
@@ -213,6 +214,22 @@ def test_a_port_that_is_in_use_is_said(folder: Path, capsys: pytest.CaptureFixtu
         port = str(other.getsockname()[1])
         assert run_command_line(["label", str(folder), "--no-browser", "--classes", "a,b", "--port", port]) == 2
     assert f"expected to listen on port {port} of 127.0.0.1" in " ".join(capsys.readouterr().err.split())
+
+
+def test_another_folder_is_refused_and_a_moved_one_is_not(folder: Path, tmp_path: Path):
+    directory = tmp_path / "campaign"
+    settings = begin_or_resume(folder, directory, ["a", "b"])
+    with LabellingStore(directory / "campaign.db") as store:
+        assert list(index_folder(store, folder, directory, settings, lambda: True))[-1] == COUNT + 1
+    other = tmp_path / "other"
+    other.mkdir()
+    PIL.Image.new("L", (8, 8)).save(other / "mine.png")
+    with pytest.raises(
+        SettingsError, match=r"images that the campaign was begun with, .* found none of [0-9]+ in .*other"
+    ):
+        begin_or_resume(other, directory, [])
+    moved = folder.rename(tmp_path / "moved")
+    assert begin_or_resume(moved, directory, []) == settings
 
 
 def test_an_empty_folder_and_no_folder_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -118,7 +118,7 @@ def test_scripts_in_names_are_data(served: Served):
     added = client.post("/api/classes", json={"kind": "add", "name": "<script>alert(1)</script>", "idempotency": "k"})
     assert added.headers["content-type"] == "application/json"
     assert added.json()["classes"][-1]["name"] == "<script>alert(1)</script>"
-    for name in ("a\u0000b", "a\nb", "-1", "@me", "\u202egnp.exe"):
+    for name in ("a\u0000b", "a\nb", "-1", "@me", "\u202egnp.exe", "\u200b", "be\u200bnign", "\u200d"):
         assert client.post("/api/classes", json={"kind": "add", "name": name, "idempotency": "n"}).status_code == 400
 
 

@@ -1,6 +1,7 @@
 """A campaign that people label: its settings, how it is begun and taken up again, and how its folder is indexed. Imports no torch."""
 
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ DATABASE = "campaign.db"
 SEED = "labelling_seed"  # what the store remembers it under
 INDEXED = "indexed"  # the status that says that every image is known
 FIRST_ITEMS, ITEMS_AT_ONCE = 256, 500  # written down together: a few milliseconds
+LOOKED_FOR = 200  # images of a campaign in a folder that may be another
 DEFAULT_BACKBONE = "squeezenet1_1"
 
 
@@ -72,16 +74,17 @@ def begin_or_resume(
     if (directory / SETTINGS_FILE).exists():
         settings = read_labelling_settings(directory)
         _check_same(settings, given)
+        _check_folder(directory, settings, folder)
         _first_classes(directory, settings, names)
         return settings
     if (directory / DATABASE).exists():
         raise CampaignStateError(
             f"expected {SETTINGS_FILE} beside {DATABASE} in {directory}, found none; restore it from a backup."
         )
-    _check_classes(names)
     if next(found_images(folder), None) is None:
         list_images(folder)  # says what it found instead
         raise UsageError(f"expected at least one image in {str(folder)!r}, found none; name another folder.")
+    _check_classes(names)
     _check_network(backbone, weights)
     if groups is not None:  # says so now, and not when the page is open
         find_groups(folder, groups)
@@ -114,6 +117,19 @@ def _check_same(settings: LabellingSettings, given: Mapping[str, str | None]) ->
                 f"expected --{name} {before or 'not to be said'}, as when the campaign was begun, found {value!r}; "
                 "leave it out, or name another --campaign."
             )
+
+
+def _check_folder(directory: Path, settings: LabellingSettings, folder: Path) -> None:
+    """Raise SettingsError for another folder than the campaign's; one that was moved holds its images still."""
+    if folder.absolute() == Path(settings.folder):
+        return
+    with LabellingStore(directory / DATABASE) as store:
+        some = list(store.files().values())[:LOOKED_FOR]
+    if some and not any((folder / os.fsdecode(file.path)).exists() for file in some):
+        raise SettingsError(
+            f"expected the images that the campaign was begun with, from {settings.folder}, found none of {len(some)} in {folder}; "
+            "name their folder, or another --campaign."
+        )
 
 
 def _check_network(backbone: str | None, weights: str | None) -> None:

@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--root", type=Path, required=True, help="the folder of images")
     options = parser.parse_args()
+    os.umask(0o077)  # what it writes of private images is nobody else's
     stand_back()
     if not sys.stdin.isatty():
         threading.Thread(target=_end_with_parent, daemon=True).start()

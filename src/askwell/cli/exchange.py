@@ -37,7 +37,10 @@ def export(
     copy: Annotated[bool, typer.Option("--copy", help="Copy images into class folders instead of linking.")] = False,
     images: Annotated[
         Path | None,
-        typer.Option(help="The folder of the images, for class folders.", show_default="as the experiment says"),
+        typer.Option(
+            help="The folder of the images, for class folders.",
+            show_default="the experiment's; to be named for `askwell label`",
+        ),
     ] = None,
     predictions: Annotated[
         Path | None, typer.Option(help="From askwell predict: into the tasks of labelstudio.", show_default=False)
@@ -90,13 +93,14 @@ def import_(
 ) -> None:
     """Take earlier labels into a campaign. Names of images or classes that are unknown or ambiguous are reported, never guessed."""
     from askwell.campaign.exchanging import import_labels
+    from askwell.store.names import check_name
 
     found = import_labels(
         campaign,
         source,
         form=form,
         renamed=_renamed(rename or []),
-        annotator=annotator,
+        annotator=None if annotator is None else check_name("annotator", annotator),
         dry_run=dry_run,
         strict=strict,
     )

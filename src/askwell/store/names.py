@@ -7,6 +7,7 @@ from askwell.errors import NameRefusedError
 LONGEST_NAME = 100
 FORMULA = "=+-@"  # a spreadsheet takes a cell that begins so for a formula
 REFUSED = {"Cc", "Cs", "Zl", "Zp"}  # control characters, half characters, line and paragraph separators
+JOINERS = "\u200c\u200d"  # of letters, and of emoji; whatever else cannot be seen makes two names look like one
 BIDIRECTIONAL = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # they make a name look like another
 COMMANDS = "bcghitu?"  # the page's own keys
 KEYS = "1234567890qwerazxdnmjklopy"  # given to classes in this order; the letters are nobody else's
@@ -41,6 +42,10 @@ def _why_not(name: str) -> str | None:
         return f"which is longer than {LONGEST_NAME} characters"
     if any(unicodedata.category(character) in REFUSED for character in name):
         return "which holds a control character"
+    if any(unicodedata.category(each) == "Cf" and each not in JOINERS + BIDIRECTIONAL for each in name):
+        return "which holds a character that cannot be seen"
+    if all(character in JOINERS for character in name):
+        return "which cannot be seen"
     if any(character in BIDIRECTIONAL for character in name):
         return "which holds a character that turns the direction of writing"
     if name[0] in FORMULA:
