@@ -194,7 +194,7 @@ def test_the_sample_is_released_only_after_asking_twice(own: Served, arrives: Ca
     page.get_by_role("button", name="Give them to the model").click()
     assert asked == []
     page.get_by_role("button", name="Yes, give them").click()
-    page.get_by_text("now belong to the model's learning").wait_for()
+    page.get_by_role("group", name="Progress").get_by_text("now belong to the model's learning").wait_for()
     assert asked == ["POST"]
     assert person.asks("/api/state")["evaluation"] == {"size": 48, "released": True}
 
