@@ -1,6 +1,6 @@
 """Annotators who label by the page's own requests, and a campaign on real images for them: what the labelling benchmarks share.
 
-A client does what the page does: it asks for questions when few wait, loads their images ahead, looks at each for a while, answers, and
+A client does what the page does: it asks for more questions after each answer, loads their images ahead, looks at each for a while, answers, and
 asks for the state every three seconds. What it was told and what it was promised is kept, to be compared with the database afterwards.
 """
 
@@ -28,7 +28,7 @@ import torch
 from askwell.pool.datasets import load_dataset
 
 CLASSES = "zero,one,two,three,four,five,six,seven,eight,nine"
-ENOUGH = 7  # questions that wait; with fewer the page asks for more
+AHEAD = 10  # questions behind the one that is shown; with fewer the page asks for more
 STATE_EVERY = 3.0  # seconds
 IMAGES_AHEAD = 3  # loads at once
 BEGINNING = 10.0  # seconds in which everybody has come
@@ -144,14 +144,14 @@ class Client:
         self._waiting: list[dict[str, Any]] = []
         self._known: set[str] = set()
 
-    async def label(self, until: float, thinking: float, *, polls: bool = True) -> None:
+    async def label(self, until: float, thinking: float) -> None:
         """Label until the clock of ``time.monotonic`` says so, with ``thinking`` seconds between an image and its answer."""
         await self._enter()
-        polling = asyncio.create_task(self._poll()) if polls else None
+        polling = asyncio.create_task(self._poll())
         images = asyncio.Semaphore(IMAGES_AHEAD)
         asked: asyncio.Task[None] | None = None
         while time.monotonic() < until:
-            if len(self._waiting) <= ENOUGH and (asked is None or asked.done()):
+            if len(self._waiting) < AHEAD and (asked is None or asked.done()):
                 asked = asyncio.create_task(self._refill(images))
             if not self._waiting:
                 await (asked or asyncio.sleep(0))

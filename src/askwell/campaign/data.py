@@ -21,10 +21,10 @@ from askwell.pool.folder_plan import FolderPlan, PlannedItem, plan_folder
 from askwell.pool.folder_settings import FolderSettings
 from askwell.pool.kept_classes import keep_classes
 from askwell.report.csv_files import count, read_rows, text, write_rows
+from askwell.store.files import DATABASE
 from askwell.store.store import CampaignStore
 
 ITEMS_FILE = "items.csv"
-DATABASE = "campaign.db"
 TEST_CONTENT, TEST_UNREADABLE = "content of the test images", "unreadable test images"  # what the store remembers
 CHANNELS = {"grey": 1, "rgb": 3}
 _PARSERS = {"split": text, "id": text, "path": text, "page": count, "label": text, "group": text, "content": text}

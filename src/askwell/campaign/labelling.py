@@ -14,14 +14,12 @@ from askwell.campaign.settings import SETTINGS_FILE, MadeWith, check_settings, m
 from askwell.errors import CampaignStateError, SettingsError, UsageError
 from askwell.pool.listing import ListedImage, found_images, list_images
 from askwell.store.classes import ClassChange
-from askwell.store.files import replace_file
-from askwell.store.labelling import LabellingStore
+from askwell.store.files import DATABASE, replace_file
+from askwell.store.labelling import SEED, LabellingStore
 from askwell.store.labelling_records import NewItem
 from askwell.store.names import check_name
 from askwell.store.places import check_place
 
-DATABASE = "campaign.db"
-SEED = "labelling_seed"  # what the store remembers it under
 INDEXED = "indexed"  # the status that says that every image is known
 FIRST_ITEMS, ITEMS_AT_ONCE = 256, 500  # written down together: a few milliseconds
 LOOKED_FOR = 200  # images of a campaign in a folder that may be another

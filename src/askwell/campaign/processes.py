@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import IO, final
 
 from askwell.errors import SettingsError
+from askwell.store.files import BESIDE
 
 DEFAULT_PORT = 8642
 SECONDS_FOR_PORT = 10.0
 SECONDS_BETWEEN_LOOKS = 0.25
 SECONDS_TO_END = 5.0
-SUFFIX = "-askwell"  # of the campaign's directory beside the images
 
 
 def campaign_directory(folder: Path) -> Path:
     """Where the campaign on a folder is unless somebody says otherwise: beside it."""
     absolute = folder.expanduser().absolute()
-    return absolute.with_name(absolute.name + SUFFIX)
+    return absolute.with_name(absolute.name + BESIDE)
 
 
 def listening_socket(host: str, port: int | None) -> socket.socket:

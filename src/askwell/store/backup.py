@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 from askwell.errors import CampaignStateError, SettingsError, StoreUnavailableError
 from askwell.store.connections import plain_connection, refuse_newer, schema_version
-from askwell.store.files import replace_file
+from askwell.store.files import DATABASE, replace_file
 from askwell.store.snapshot import check_copy, snapshot
 
-DATABASE = "campaign.db"
 FILES = ("campaign.toml", "items.csv", "curve.csv", "queries.csv", "evaluation.json", "quarantine.csv", "diagnose.json")
 DERIVED = ("report", "replay")  # directories that the commands make by default
 BLOCK_BYTES = 2**20

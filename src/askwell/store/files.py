@@ -5,6 +5,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+DATABASE = "campaign.db"  # of a campaign, in its directory
+BESIDE = "-askwell"  # ends the name of the directory of a campaign that lies beside its folder of images
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> str:
     """Let ``write`` fill a temporary file beside path, fsync it, and rename it over path; returns the sha256 of what was written.

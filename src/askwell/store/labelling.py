@@ -31,6 +31,7 @@ from askwell.store.schema import (
 )
 from askwell.store.states import set_open, state_of
 
+SEED = "labelling_seed"  # what the campaign's seed is remembered under
 SAMPLE_SHARE = 0.2  # the most of a pool that is kept for measuring
 
 

@@ -1,6 +1,7 @@
 """The labelling page's application: the routes, what errors look like, and the way in by the link."""
 
 from collections.abc import Collection
+from functools import cache
 from importlib.resources import files
 from typing import Annotated
 
@@ -42,13 +43,17 @@ MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
 }
 DIRECTORY = files("askwell.web") / "static"
-STATIC = {
-    file.name: (file.read_bytes(), MEDIA_TYPES[suffix])
-    for file in DIRECTORY.iterdir()
-    if (suffix := file.name[file.name.rfind(".") :]) in MEDIA_TYPES
-}
-MODULES = sorted(name for name in STATIC if name.endswith(".js") and name != "theme-first.js")
 TEMPLATES = Environment(loader=PackageLoader("askwell.web", "."), autoescape=True)
+
+
+@cache
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Content and media type of each file of the page, read once."""
+    return {
+        file.name: (file.read_bytes(), MEDIA_TYPES[suffix])
+        for file in DIRECTORY.iterdir()
+        if (suffix := file.name[file.name.rfind(".") :]) in MEDIA_TYPES
+    }
 
 
 def create_app(desk: Desk, hosts: Collection[str] = (), origins: Collection[str] = ()) -> FastAPI:
@@ -84,8 +89,9 @@ async def page(
         session is None
     ):  # also on the way from the link: browsers keep a strict cookie back until the page asks by itself
         return HTMLResponse(TEMPLATES.get_template("entry.html.jinja").render(), status_code=401)
+    modules = sorted(name for name in static_files() if name.endswith(".js") and name != "theme-first.js")
     text = TEMPLATES.get_template("page.html.jinja").render(
-        campaign=desk.name, annotator=session.annotator, modules=MODULES
+        campaign=desk.name, annotator=session.annotator, modules=modules
     )
     return HTMLResponse(text)
 
@@ -107,9 +113,9 @@ def _enter(request: Request, desk: Desk, token: str) -> Response:
 
 async def static(name: str) -> Response:
     """A file of the page."""
-    if name not in STATIC:
+    if name not in static_files():
         raise HTTPException(404, "there is no such file.")
-    content, media_type = STATIC[name]
+    content, media_type = static_files()[name]
     return Response(content, media_type=media_type)
 
 

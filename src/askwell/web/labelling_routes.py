@@ -1,7 +1,7 @@
 """Questions, answers, edits, undo and the classes: what changes the campaign.
 
 Routes here and in ``looking_routes`` are coroutines that call the store themselves: a transaction takes 3 ms, and handed to threads it
-takes 10, which wait for one another anyway (benchmarks/labelling_load.py).
+takes 10, which wait for one another anyway (benchmarks/labelling_load.py). Only the release looks at all items, in a thread.
 """
 
 from typing import Annotated, Any
@@ -70,7 +70,7 @@ async def undo_classes(desk: AtDesk, who: Asking, body: ClassUndoBody) -> dict[s
 
 
 @router.post("/release")
-async def release(desk: AtDesk, _who: Asking) -> dict[str, int]:
+def release(desk: AtDesk, _who: Asking) -> dict[str, int]:
     """Give the images that were kept for measuring to training, for good."""
     return {"released": desk.store.release_sample(desk.seed)}
 

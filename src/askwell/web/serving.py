@@ -9,15 +9,12 @@ from pathlib import Path
 import uvicorn
 
 from askwell.errors import SettingsError
-from askwell.store.labelling import LabellingStore
+from askwell.store.files import BESIDE, DATABASE
+from askwell.store.labelling import SEED, LabellingStore
 from askwell.web.app import create_app
 from askwell.web.bodies import Desk
 from askwell.web.images import Images
 from askwell.web.sessions import Sessions
-
-DATABASE = "campaign.db"
-SEED = "labelling_seed"  # what the store remembers it under
-SUFFIX = "-askwell"  # of a campaign's directory beside its folder of images
 
 
 def open_desk(directory: Path, images: Images) -> Desk:
@@ -30,7 +27,7 @@ def open_desk(directory: Path, images: Images) -> Desk:
             f"expected a campaign in {directory}, found no {DATABASE}; begin one with `askwell label FOLDER`."
         )
     store = LabellingStore(directory / DATABASE)
-    name = directory.name.removesuffix(SUFFIX)
+    name = directory.name.removesuffix(BESIDE)
     return Desk(store, images, Sessions(directory), name, store.remember(SEED, "0"))
 
 
