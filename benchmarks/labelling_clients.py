@@ -1,7 +1,7 @@
 """Annotators who label by the page's own requests, and a campaign on real images for them: what the labelling benchmarks share.
 
-A client does what the page does: it asks for more questions after each answer, loads their images ahead, looks at each for a while, answers, and
-asks for the state every three seconds. What it was told and what it was promised is kept, to be compared with the database afterwards.
+A client does what the page does: it asks for more questions after each answer, loads their images ahead, looks at each for a while,
+answers, and asks for the state every three seconds. What it was told and what it was promised is kept, to be compared with the database.
 """
 
 import asyncio
