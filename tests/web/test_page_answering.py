@@ -182,6 +182,25 @@ def test_a_stale_tab_does_not_overwrite(shared: Served, arrives: Callable[..., P
     assert person.answer_of(image) == ("label", "c2")
 
 
+def test_an_answer_given_while_the_last_ones_are_asked_for_stays_among_them(
+    shared: Served, arrives: Callable[..., Person]
+):
+    person = arrives(shared.link)
+    asked: list[Route] = []
+    person.page.route("**/api/history**", lambda route: asked.append(route), times=1)
+    person.page.reload()
+    person.sees()
+    while not asked:
+        person.page.wait_for_timeout(20)
+    old = asked[0].fetch()
+    image = person.answers("1").image
+    person.all_sent()
+    with person.page.expect_response("**/api/history**"):  # the reply that does not know of the answer yet
+        asked[0].fulfill(response=old)
+    person.page.wait_for_timeout(300)
+    assert person.page.locator(f'#strip button[data-id="{image}"]').is_visible()
+
+
 def test_the_same_question_in_two_browsers_is_answered_once(shared: Served, arrives: Callable[..., Person]):
     person, other = arrives(shared.link), arrives(shared.link)
     image = person.sees()

@@ -110,7 +110,7 @@ export class LookBack extends EventTarget {
 
   async #stale(entry, error) {
     if (error.status !== 409) return this.messages.say(error.sentence || words.refused);
-    await this.recent.load(this.outbox.entries).catch(() => {});
+    await this.recent.load(() => this.outbox.entries).catch(() => {});
     const now = this.recent.entries.find((one) => one.id === entry.id);
     if (now) this.look(now);
     else this.leave();

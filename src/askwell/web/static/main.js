@@ -126,7 +126,7 @@ function changedHere() {
   session.refreshSoon();
 }
 
-const reloadRecent = () => recent.load(outbox.entries).catch(() => {});
+const reloadRecent = () => recent.load(() => outbox.entries).catch(() => {});
 
 function away(event) {
   messages.stand("away", event.detail?.sentence || (session.state ? words.server_gone : words.server_gone_start));

@@ -8,6 +8,8 @@ const SHOWN = 10;
 const THUMB = 112; // pixels: twice the size on the page, for fine screens
 
 export class Recent extends EventTarget {
+  #changes = 0;
+
   constructor(session) {
     super();
     this.session = session;
@@ -22,14 +24,17 @@ export class Recent extends EventTarget {
     return this.entries.at(-1) ?? null;
   }
 
-  /** The server's last answers, followed by those that are still on their way. Throws what the API throws. */
-  async load(unsent = []) {
+  /** The server's last answers, followed by those that are on their way; asked again when some were given meanwhile. Throws what the API throws. */
+  async load(unsent) {
+    const before = this.#changes;
     const { answers } = await api.history(SHOWN);
+    if (before !== this.#changes) return this.load(unsent);
     const known = new Map(this.entries.map((entry) => [entry.id, entry]));
     const rows = [...answers].reverse().map((row) => ({ ...row, thumb: known.get(row.id)?.thumb ?? null, waiting: false }));
-    const waiting = unsent.map((entry) => ({ ...entry, sequence: null, waiting: true, thumb: known.get(entry.id)?.thumb ?? null }));
+    const waiting = unsent().map((entry) => ({ ...entry, sequence: null, waiting: true, thumb: known.get(entry.id)?.thumb ?? null }));
     this.entries = newestOfEach([...rows, ...waiting]);
     this.render();
+    return undefined;
   }
 
   /** Ten answers before the first known one; false when there are none. */
@@ -43,12 +48,14 @@ export class Recent extends EventTarget {
   }
 
   add(entry, picture) {
+    this.#changes += 1;
     this.entries = this.entries.filter((one) => one.id !== entry.id);
     this.entries.push({ ...entry, sequence: null, waiting: true, thumb: snapshot(picture) });
     this.render();
   }
 
   sent(sentKey, sequence) {
+    this.#changes += 1;
     const entry = this.entries.find((one) => one.key === sentKey);
     if (!entry) return;
     Object.assign(entry, { sequence, waiting: false });
@@ -56,11 +63,13 @@ export class Recent extends EventTarget {
   }
 
   change(entry, changes) {
+    this.#changes += 1;
     Object.assign(entry, changes);
     this.render();
   }
 
   remove(id) {
+    this.#changes += 1;
     this.entries = this.entries.filter((entry) => entry.id !== id);
     this.render();
   }
