@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from askwell.reproduction.plans import Extra, Plan, in_miniature, read_plan
+from askwell.reproduction.miniature import in_miniature
+from askwell.reproduction.plans import Extra, Plan, read_plan
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = ROOT / "reproduce" / "gal2017"

@@ -21,9 +21,9 @@ def contents(directory):
 
 
 def test_all_of_it_in_miniature_and_nothing_kept(tmp_path):
-    """In a process of its own, without the shape checks: the longest test of this room."""
+    """In processes of its own, without the shape checks: the longest test of this room."""
     before = contents(SETTINGS)
-    command = [sys.executable, "-m", "askwell", "reproduce", "gal2017", "--smoke", "--workers", "1"]
+    command = [sys.executable, "-m", "askwell", "reproduce", "gal2017", "--smoke", "--workers", "2"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=600)
     said = " ".join(done.stderr.split())

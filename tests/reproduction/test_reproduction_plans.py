@@ -4,7 +4,8 @@ import pytest
 from reproduction_small import SETTINGS
 
 from askwell.errors import SettingsError, UnknownNameError
-from askwell.reproduction.plans import EXPERIMENTS, changed, chosen, default_plans, in_miniature, read_plan, read_plans
+from askwell.reproduction.miniature import in_miniature
+from askwell.reproduction.plans import EXPERIMENTS, changed, chosen, default_plans, read_plan, read_plans
 
 PLANS = read_plans(SETTINGS)
 BY_NAME = {plan.name: plan for plan in PLANS}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from askwell.reproduction.plans import Plan
-    from askwell.reproduction.running import Headway
+    from askwell.reproduction.running import Headway, Places
 
 PAPERS = ("gal2017",)
 
@@ -57,8 +57,9 @@ def reproduce(
     from askwell.reproduction.checkout import paper_directory
     from askwell.reproduction.figures import draw as draw_results
     from askwell.reproduction.lesion_figures import draw_examples
-    from askwell.reproduction.plans import changed, chosen, default_plans, in_miniature, read_plans
+    from askwell.reproduction.plans import changed, chosen, default_plans, read_plans
     from askwell.reproduction.results import LESIONS
+    from askwell.reproduction.running import Places
 
     if paper not in PAPERS:
         raise UnknownNameError("paper", paper, PAPERS)
@@ -75,30 +76,38 @@ def reproduce(
             )
         with tempfile.TemporaryDirectory() as temporary:
             place = Path(temporary)
-            _run([in_miniature(plan) for plan in plans], [], place / "runs", place / "results", workers or 1)
+            _run_in_miniature(plans, Places(place / "runs", place / "results"), workers)
             draw_results(here, place)
         err.print(f"ran {', '.join(plan.name for plan in plans)} in miniature; nothing was kept.", highlight=False)
         return
     plans = [changed(plan, seeds=seeds, precision=precision) for plan in plans]
     runs = out_dir or Path("runs") / paper
-    _run(plans, every, runs, here / "results", workers)
+    _run(plans, every, Places(runs, here / "results"), workers)
     lesions = any(plan.experiment == LESIONS for plan in plans)
     _say([*draw_results(here, here), *(draw_examples(runs) if lesions else ())])
 
 
-def _run(plans: "Sequence[Plan]", every: "Sequence[Plan]", runs: Path, results: Path, workers: int | None) -> None:
+def _run(plans: "Sequence[Plan]", every: "Sequence[Plan]", places: "Places", workers: int | None) -> None:
     from askwell.campaign.experiment import processors
-    from askwell.reproduction.running import Places, reproduce
+    from askwell.reproduction.running import reproduce
 
     with _following() as follow:
         try:
-            said = reproduce(plans, every, Places(runs, results), workers=workers or processors(), notify=follow)
+            said = reproduce(plans, every, places, workers=workers or processors(), notify=follow)
         except KeyboardInterrupt:
             err.print("stopped; every committed round is kept. Continue with:")
             err.print(f"  askwell {shlex.join(sys.argv[1:])}", soft_wrap=True, markup=False, highlight=False)
             raise typer.Exit(130) from None
     for sentence in said:
         err.print(f"note: {sentence}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _run_in_miniature(plans: "Sequence[Plan]", places: "Places", workers: int | None) -> None:
+    from askwell.campaign.experiment import processors
+    from askwell.reproduction.miniature import reproduce_in_miniature
+
+    with _following() as follow:
+        reproduce_in_miniature(plans, places, workers=workers or processors(), notify=follow)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What an experiment of the paper is, as its TOML says it: askwell's settings and a table for what those cannot say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -8,8 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from askwell.campaign.settings import DatasetName, ExperimentSettings, check_settings, read_toml
 from askwell.errors import SettingsError, UnknownNameError
-from askwell.learning.recipe import Recipe
-from askwell.models.backbone_settings import RANDOM
 from askwell.pool.named.isic2016_splits import FOLDS
 
 EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric", "figure5")
@@ -191,33 +189,3 @@ def changed(plan: Plan, *, seeds: int | None = None, precision: str | None = Non
     if precision is not None:
         values["recipe"]["precision"] = precision
     return plan._replace(settings=check_settings(ExperimentSettings, values, "the command line"))
-
-
-SMOKE: Mapping[str, int] = {"seeds": 1, "rounds": 2, "query": 5, "samples": 5, "initial": 20}
-SMOKE_VALIDATION, SMOKE_CANDIDATES, SMOKE_NODES = 20, 100, 80
-SMOKE_LESION_STRATEGIES = 2  # of each plan of figure 5, whose features and heads take longer than digits
-SMOKE_PAIR, SMOKE_COUNTS, SMOKE_SIDE, SMOKE_RECIPES = (
-    ("2", "8"),
-    (15, 5),
-    32,
-    2,
-)  # two digits in the place of two kinds of lesion
-
-
-def in_miniature(plan: Plan) -> Plan:
-    """The plan on embedded digits, with one seed, two rounds and a few steps of training: does everything run?"""
-    values = plan.settings.model_dump(exclude_none=True)
-    recipe = {**values["recipe"], "steps": 4, "batch_size": 16}
-    recipe.pop("epochs", None)
-    if recipe.get("backbone") is not None:
-        recipe["backbone"] |= {"weights": RANDOM, "sha256": None, "side": SMOKE_SIDE}
-    values |= {**SMOKE, "dataset": "digits", "recipe": Recipe.model_validate(recipe)}
-    values["validation"] = min(SMOKE_VALIDATION, plan.settings.validation)
-    values["candidates"] = SMOKE_CANDIDATES
-    splits = dict.fromkeys(plan.extra.splits, "digits")
-    recipes = dict(list(plan.extra.recipes.items())[:SMOKE_RECIPES])
-    if splits or plan.extra.folds:
-        values |= {"keep_classes": SMOKE_PAIR, "initial_set": SMOKE_COUNTS}
-        values["strategy"] = plan.settings.strategy[-SMOKE_LESION_STRATEGIES:]
-    extra = plan.extra.model_copy(update={"mbr_nodes": SMOKE_NODES, "splits": splits, "recipes": recipes})
-    return plan._replace(settings=check_settings(ExperimentSettings, values, "the smoke test"), extra=extra)
