@@ -145,6 +145,12 @@ def test_label_studios_own_export_is_read(tmp_path: Path):
     assert problems == [Problem("unclear answer", "D.JPG", "task 4: 2 choices where one class is expected")]
 
 
+def test_columns_of_a_foreign_table_that_are_not_read_are_named(tmp_path: Path):
+    (tmp_path / "x.csv").write_text("image,reader,label\nc.png,Dr. A,benign\n")
+    reading = read_labels(TableSource(tmp_path / "x.csv", ()), "csv", NAMES)
+    assert (reading.claims, reading.columns) == ([Claim(("c.png",), "benign")], ("reader",))
+
+
 def test_what_is_of_no_format_is_refused(tmp_path: Path):
     (tmp_path / "x.json").write_text('[{"image": "c.png", "choice": "benign"}]')
     (tmp_path / "x.jsonl").write_text('{"id": "c.png", "label": "benign"}\n[]\n')

@@ -1,6 +1,7 @@
 """The feature cache: once, whole or not at all, the same numbers as the trunk's; and mirror images as another order of views."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -127,6 +128,21 @@ def test_a_pass_that_is_stopped_leaves_nothing_that_is_taken_for_whole(tmp_path)
         write_features(file, PLAIN, POOL, stop)
     assert not is_written(file)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system cannot take room on a disk beforehand")
+def test_the_whole_room_on_the_disk_is_taken_before_anything_is_computed(tmp_path):
+    """A full disk is an error then; found out by writing to a memory map, it would end the process."""
+    taken = []
+
+    def first(done, total, rate):
+        taken.extend((path.stat().st_size, 512 * path.stat().st_blocks) for path in tmp_path.iterdir())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_features(feature_file(tmp_path, FLIPPED, POOL), FLIPPED, POOL, first)
+    size, room = max(taken)
+    assert room >= size > len(POOL) * FLIPS * 1024 * 4
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path):

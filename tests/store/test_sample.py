@@ -115,9 +115,11 @@ def test_no_image_is_trained_on_while_one_of_its_group_measures(store: Labelling
     assert {position for position, evaluation in asked.items() if evaluation} == sample
     assert {position for position, evaluation in asked.items() if not evaluation} == set(range(60)) - withheld
     assert {position for position, _ in store.training_labels()} == set(range(60)) - withheld
+    assert store.standing("ann").not_asked == len(withheld - sample)
     assert store.release_sample("seed") == size
     rest = {question.position for question in store.questions("ann")}
     assert rest == withheld - sample
+    assert store.standing("ann").not_asked == 0
     assert {position for position, _ in store.training_labels()} == (set(range(60)) - withheld) | sample
 
 

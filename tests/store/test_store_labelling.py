@@ -261,9 +261,11 @@ def test_a_new_queue_is_in_force_at_once_and_falls_back_to_the_random_order(stor
 
 
 def test_an_image_that_cannot_be_shown_is_not_offered(store: LabellingStore):
+    assert store.standing("ann").not_asked == 0
     broken = store.candidates()[50]
     store.quarantine(broken, "cut off")
     store.quarantine(broken, "something else")
+    assert store.standing("ann").not_asked == 1
     assert broken not in store.candidates()
     assert broken not in {answer_next(store) for _ in range(99)}
     assert store.questions("ann") == []

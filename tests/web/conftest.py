@@ -20,7 +20,13 @@ from askwell.web.sessions import STATE, issue_tokens
 
 
 def served_campaign(
-    folder: Path, state: Path, *, items: list[NewItem] | None, annotators: Sequence[str], classes: Sequence[str]
+    folder: Path,
+    state: Path,
+    *,
+    items: list[NewItem] | None,
+    annotators: Sequence[str],
+    classes: Sequence[str],
+    clock: bool = False,
 ) -> Served:
     """A new campaign on a folder, with items as given or one for each file, and its server."""
     directory = folder.with_name(folder.name + "-askwell")
@@ -32,7 +38,7 @@ def served_campaign(
         store.add_items(found, "seed")
         store.draw_sample(500, "seed")
         store.tell({"indexed": "yes", "doing": "cold_start"})
-    served = Served(directory, folder, state)
+    served = Served(directory, folder, state, clock=clock)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(STATE, str(state))
         served.tokens = issue_tokens(directory, annotators)
@@ -49,8 +55,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         items: list[NewItem] | None = None,
         annotators: Sequence[str] = ("ann", "bob"),
         classes: Sequence[str] = ("benign", "malignant"),
+        clock: bool = False,
     ) -> Served:
-        served = served_campaign(folder, tmp_path / "state", items=items, annotators=annotators, classes=classes)
+        place = tmp_path / "state"
+        served = served_campaign(folder, place, items=items, annotators=annotators, classes=classes, clock=clock)
         running.append(served)
         return served
 

@@ -5,9 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import httpx2 as httpx
 import PIL.Image
 import pytest
 from web_server import Served, said, write_images
+
+from askwell.store.labelling import LabellingStore
 
 
 @pytest.fixture
@@ -52,6 +55,36 @@ def test_one_file_that_is_gone_is_told_from_the_folder_and_one_that_changed_is_s
     assert (after.status_code, after.content != before) == (200, True)
 
 
+def test_a_clock_that_is_set_back_or_put_on_loses_nothing(tmp_path: Path, serve):
+    """Two hours back, then three on: questions that are shown stay answerable, nobody is shown another's, answers stay in their order."""
+    write_images(tmp_path / "photos", 40)
+    served = serve(tmp_path / "photos", clock=True)
+    ann, bob = served.client(), served.client("bob")
+
+    def shown(client: httpx.Client) -> list[dict[str, object]]:
+        return client.get("/api/next").json()["items"]
+
+    def answer(client: httpx.Client, question: dict[str, object], label: str) -> int:
+        body = {"id": question["id"], "key": question["key"], "kind": "label", "label": label, "seconds": 1}
+        reply = client.post("/api/answers", json=body)
+        assert reply.status_code == 200, reply.text
+        return reply.json()["sequence"]
+
+    before = shown(ann)
+    sequences = [answer(ann, before[0], "c1")]
+    for hours in (-2, 1):
+        served.set_clock(hours * 3600)
+        mine, theirs = shown(ann), shown(bob)
+        assert {each["id"] for each in mine}.isdisjoint(each["id"] for each in theirs)
+        sequences.append(answer(ann, before.pop(1), "c2"))  # it was shown by the former clock
+        sequences.append(answer(bob, theirs[0], "c1"))
+        assert ann.get("/").status_code == 200
+    assert sequences == sorted(sequences)
+    said_last = [each["label"] for each in ann.get("/api/history").json()["answers"]]
+    assert said_last == ["c2", "c2", "c1"], "latest first, whatever the clock said"
+    assert ann.get("/api/state").json()["answers"] == 5
+
+
 def test_when_every_image_has_an_answer_the_page_is_told(served: Served):
     client = served.client()
     for _ in range(12):
@@ -60,6 +93,16 @@ def test_when_every_image_has_an_answer_the_page_is_told(served: Served):
     assert (reply["items"], reply["id"], reply["reason"]) == ([], None, "all_answered")
     state = client.get("/api/state").json()
     assert (state["remaining"], state["answers"]) == (0, 12)
+
+
+def test_images_that_nobody_is_asked_about_are_told_from_those_with_an_answer(served: Served):
+    with LabellingStore(served.directory / "campaign.db") as store:
+        store.quarantine(7, "cut off")
+    client = served.client()
+    for _ in range(11):
+        assert client.post("/api/answers", json=question_body(served)).status_code == 200
+    assert client.get("/api/next").json()["reason"] == "all_asked"
+    assert client.get("/api/state").json()["remaining"] == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process's files by prlimit")

@@ -16,14 +16,22 @@ import PIL.Image
 from askwell.web.sessions import STATE
 
 SECONDS_TO_START = 120.0
+WITH_CLOCK = """# the server, in a process whose clock can be set by a file
+import pathlib, sys, time
+file, now = pathlib.Path(sys.argv.pop(1)), time.time
+time.time = lambda: now() + (float(file.read_text() or 0) if file.exists() else 0.0)
+from askwell.web.__main__ import main
+sys.exit(main())
+"""
 DIGITS = ("zero", "one", "two")  # the classes of the digits that are labelled here
 
 
 class Served:
     """A campaign on a folder, and the process that serves it."""
 
-    def __init__(self, directory: Path, folder: Path, state: Path) -> None:
+    def __init__(self, directory: Path, folder: Path, state: Path, *, clock: bool = False) -> None:
         self.directory, self.folder = directory, folder
+        self._clock = folder.with_name("clock") if clock else None  # the file that says how far it is set
         self._environment = {**os.environ, STATE: str(state)}
         self.tokens: dict[str, str] = {}
         self.port = 0
@@ -44,7 +52,8 @@ class Served:
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.port = free.getsockname()[1]
-        command = [sys.executable, "-m", "askwell.web", str(self.directory), "--root", str(self.folder)]
+        program = ["-m", "askwell.web"] if self._clock is None else ["-c", WITH_CLOCK, str(self._clock)]
+        command = [sys.executable, *program, str(self.directory), "--root", str(self.folder)]
         self.process = subprocess.Popen([*command, "--port", str(self.port)], env=self._environment)
         until = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < until:
@@ -55,6 +64,11 @@ class Served:
                 assert self.process.poll() is None, "the server ended"
                 time.sleep(0.05)
         raise AssertionError("the server did not start")
+
+    def set_clock(self, seconds: float) -> None:
+        """Set the clock of the server's process so much on, or back."""
+        assert self._clock is not None, "it was not served with a clock"
+        self._clock.write_text(str(seconds), encoding="ascii")
 
     def kill(self) -> None:
         assert self.process is not None

@@ -36,12 +36,15 @@ HAS_ANSWER = "has another answer"
 
 
 class Imported(NamedTuple):
-    """What an import took or would take: new answers, those known already, what was not taken and why, predictions passed over."""
+    """What an import took or would take: new answers, those known already, what was not taken and why, predictions and columns passed
+    over.
+    """
 
     added: int
     known: int
     problems: list[Problem]
     predictions: int
+    columns: tuple[str, ...]
 
 
 class Held(NamedTuple):
@@ -136,7 +139,7 @@ def import_labels(
         if not dry_run and not (strict and problems):
             position = {item: place for place, item in enumerate(ids)}
             _write(directory, [_answer(each, position[each.id], annotator) for each in fresh])
-    return Imported(len(fresh), known, problems, reading.predictions)
+    return Imported(len(fresh), known, problems, reading.predictions, reading.columns)
 
 
 def _compared(records: Sequence[Record], answers: Sequence[Answer]) -> tuple[list[Record], int, list[Problem]]:

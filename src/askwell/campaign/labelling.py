@@ -188,6 +188,7 @@ def index_folder(
         yield known
     files = store.files()
     if len(files) != store.grouped_items():
+        store.tell({"doing": "comparing"})
         together = find_together(folder, files, settings.groups)
         store.note_groups(together.groups, together.contents, settings.seed)
     store.draw_sample(settings.sample, settings.seed)

@@ -117,6 +117,10 @@ def import_(
             highlight=False,
         )
         _say_problems(found.problems)
+        if found.columns:
+            named = ", ".join(map(repr, found.columns[:EXAMPLES])) + (", ..." if len(found.columns) > EXAMPLES else "")
+            hint = "" if annotator is not None else "; who gave the labels is said by --annotator"
+            err.print(f"note: columns not read: {named}{hint}", soft_wrap=True, highlight=False, markup=False)
     if refused:
         raise typer.Exit(1)
 

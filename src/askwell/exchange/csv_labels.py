@@ -69,8 +69,8 @@ def read_foreign_csv(source: TableSource, names: ItemNames) -> Reading:
 
     Raises UsageError where columns cannot be recognised.
     """
-    rows = value_rows(source, names, "label")
-    return Reading([Claim((name,), label) for name, label in rows if label], [])
+    rows, others = value_rows(source, names, "label")
+    return Reading([Claim((name,), label) for name, label in rows if label], [], columns=others)
 
 
 def read_table(path: Path) -> list[list[str]]:

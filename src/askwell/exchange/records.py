@@ -49,11 +49,14 @@ class Problem(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a file claims, what in it cannot be understood, and how many predictions of models it holds, which are no labels."""
+    """What a file claims, what in it cannot be understood, how many predictions of models it holds, which are no labels, and which
+    columns of a table say nothing that is read.
+    """
 
     claims: list[Claim]
     problems: list[Problem]
     predictions: int = 0
+    columns: tuple[str, ...] = ()
 
 
 def checked(record: Record) -> Record:

@@ -7,6 +7,7 @@ for the pixels, which are known when they have been read (``same_images``).
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,6 +108,7 @@ def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | N
 
     def write(path: Path) -> None:
         array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        _take_room(path)
         for part, read in _read(pool, unreadable):
             _hash_into(pixels, part, read)
             array[part] = np.nan
@@ -120,6 +122,13 @@ def write_features(file: FeatureFile, recipe: Recipe, pool: Pool, tell: Rate | N
     file.directory.mkdir(parents=True, exist_ok=True)
     digest = replace_file(file.array, write)
     _write_note(file, digest, unreadable, time.perf_counter() - began, pixels.hexdigest())
+
+
+def _take_room(path: Path) -> None:
+    """Ask the disk for the whole file now, as an OSError where it is full: a memory map that finds no room ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def write_part(whole: FeatureFile, positions: Int[Tensor, " n"], file: FeatureFile) -> None:

@@ -30,6 +30,13 @@ class TableSource(NamedTuple):
     columns: tuple[str, ...]
 
 
+class TableRows(NamedTuple):
+    """(name, value) of every row of a table but its header, and the columns that hold neither."""
+
+    rows: list[tuple[str, str]]
+    others: tuple[str, ...]
+
+
 class TableValues(NamedTuple):
     """What a table says of the items, by position; how many of its rows name no image, and the first such name."""
 
@@ -66,7 +73,7 @@ def read_values(source: TableSource, names: ItemNames, what: str) -> TableValues
     Raises UsageError for a table that cannot be understood, for names that can mean several images, and for an item that
     is given two values.
     """
-    rows = value_rows(source, names, what)
+    rows = value_rows(source, names, what).rows
     by_file: dict[int, str] = {}
     by_page: dict[int, str] = {}
     strangers = []
@@ -142,12 +149,13 @@ def _separated(text: str, separator: str) -> list[list[str]]:
     return rows if rows and len(rows[0]) > 1 else []
 
 
-def value_rows(source: TableSource, names: ItemNames, what: str) -> list[tuple[str, str]]:
-    """(name, value) of every row but a header."""
+def value_rows(source: TableSource, names: ItemNames, what: str) -> TableRows:
+    """The names and values that a table gives, as they are written."""
     rows = read_table(source.path)
     has_header, image, value = _columns(source, rows, names, what)
     values = _without_points([row[value].strip() for row in rows[has_header:]])
-    return [(row[image], said) for row, said in zip(rows[has_header:], values, strict=True)]
+    others = [cell.strip() for place, cell in enumerate(rows[0]) if has_header and place not in (image, value)]
+    return TableRows([(row[image], said) for row, said in zip(rows[has_header:], values, strict=True)], tuple(others))
 
 
 def _without_points(values: list[str]) -> list[str]:

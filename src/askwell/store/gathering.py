@@ -24,6 +24,7 @@ from askwell.store.schema import (
 from askwell.store.states import ITEMS, RELEASED, RESERVED, WITHHELD, count
 
 RANK_BITS = 53
+ASIDE = "withheld_aside"  # how many items without an answer wait for the end, because they belong together with one of the sample
 ORDER, SAMPLE = "order", "sample"  # what an item's random number is for
 GROUPED = "grouped_items"  # how many items there were when it was last found out which belong together
 SAMPLE_SIZE, SAMPLE_OF = (
@@ -104,6 +105,7 @@ def draw_sample(connection: Connection, size: int, share: float, seed: str) -> i
         insert(about), [{"key": SAMPLE_SIZE, "value": str(size)}, {"key": SAMPLE_OF, "value": str(len(known))}]
     )
     connection.execute(delete(queue).where(queue.c.position.in_(WITHHELD)))
+    _note_aside(connection)
     return len(drawn)
 
 
@@ -167,6 +169,7 @@ def release_sample(connection: Connection, seed: str) -> int:
     connection.execute(delete(queue).where(queue.c.position.in_(WITHHELD)))
     connection.execute(insert(about).values(key=RELEASED, value="yes"))
     _give_back(connection, before, seed)
+    _note_aside(connection)
     return connection.scalar(select(func.count()).select_from(evaluation_items)) or 0
 
 
@@ -179,6 +182,19 @@ def _withhold(connection: Connection, before: Collection[int], seed: str) -> Non
     """Take what is withheld now out of the queues, and put what was and is not any more into the random order."""
     connection.execute(delete(queue).where(queue.c.position.in_(WITHHELD), RESERVED))
     _give_back(connection, set(before) - _withheld(connection), seed)
+    _note_aside(connection)
+
+
+def _note_aside(connection: Connection) -> None:
+    """Count what is withheld beside the sample, for the page: it asks often, and this looks at all items."""
+    beside = WITHHELD.where(
+        RESERVED,
+        items.c.position.not_in(select(evaluation_items.c.position)),
+        items.c.position.not_in(select(item_states.c.position).where(item_states.c.kind != "skip")),
+    )
+    number = connection.scalar(select(func.count()).select_from(beside.subquery())) or 0
+    connection.execute(delete(about).where(about.c.key == ASIDE))
+    connection.execute(insert(about).values(key=ASIDE, value=str(number)))
 
 
 def _give_back(connection: Connection, positions: Collection[int], seed: str) -> None:

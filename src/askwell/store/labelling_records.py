@@ -73,10 +73,14 @@ class Guess(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """Counts of the moment: items in all, answers by kind, labels by class (as it is now), seconds per answer of late, the latest round."""
+    """Counts of the moment: items in all, answers by kind, labels by class (as it is now), seconds per answer of late, the latest round.
+
+    not_asked: items without an answer that nobody is asked about, broken or withheld.
+    """
 
     items: int
     kinds: Mapping[str, int]
     labels: Mapping[str, int]
     seconds_per_answer: float | None
     round: int | None
+    not_asked: int

@@ -9,7 +9,7 @@ from askwell.errors import ItemNotFoundError
 from askwell.store.answering import check_item, is_evaluation
 from askwell.store.asking import RANDOM_ORDER
 from askwell.store.classes import Classes
-from askwell.store.gathering import GROUPED, SAMPLE_OF
+from askwell.store.gathering import ASIDE, GROUPED, SAMPLE_OF
 from askwell.store.labelling_records import Guess, ItemFile, Said, Standing
 from askwell.store.schema import (
     about,
@@ -47,7 +47,18 @@ def standing(connection: Connection, annotator: str, classes: Classes) -> Standi
     seconds = [value for value in connection.scalars(durations) if value is not None]
     latest = connection.scalar(select(func.max(rounds.c.round)))
     pace = sum(seconds) / len(seconds) if seconds else None
-    return Standing(kinds.pop(ITEMS, 0), dict(kinds), dict(labels), pace, latest)
+    return Standing(kinds.pop(ITEMS, 0), dict(kinds), dict(labels), pace, latest, _not_asked(connection))
+
+
+def _not_asked(connection: Connection) -> int:
+    """How many items without an answer are not asked about: broken, or withheld with one of the sample until it is released."""
+    broken = (
+        select(func.count())
+        .select_from(quarantine)
+        .where(quarantine.c.position.not_in(select(item_states.c.position).where(item_states.c.kind != "skip")))
+    )
+    aside = connection.scalar(select(about.c.value).where(about.c.key == ASIDE))
+    return (connection.scalar(broken) or 0) + int(aside or 0)
 
 
 def touched(connection: Connection, class_id: str, classes: Classes) -> int:

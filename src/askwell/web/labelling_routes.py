@@ -27,7 +27,7 @@ async def next_questions(
     items = [shown(question) for question in questions if question.key not in held]
     first = items[0] if items else {"id": None, "image": None, "key": None}
     reply = {"items": items, **{name: first[name] for name in ("id", "image", "key")}}
-    return reply if questions else {**reply, "reason": _why_nothing(desk)}
+    return reply if questions else {**reply, "reason": _why_nothing(desk, who.annotator)}
 
 
 @router.post("/answers")
@@ -124,9 +124,11 @@ def _check_label(kind: str, label: str | None) -> None:
         raise HTTPException(422, "expected a class for an answer of the kind label, and none for any other; send that.")
 
 
-def _why_nothing(desk: AtDesk) -> str:
+def _why_nothing(desk: AtDesk, annotator: str) -> str:
     if desk.images.folder_is_gone():
         return "folder_gone"
     if desk.store.status().get("indexed") != "yes":
         return "indexing"
-    return "leased" if desk.store.open_items() else "all_answered"
+    if desk.store.open_items():
+        return "leased"
+    return "all_asked" if desk.store.standing(annotator).not_asked else "all_answered"

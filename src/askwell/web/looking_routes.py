@@ -31,7 +31,7 @@ async def state(desk: AtDesk, who: Asking) -> dict[str, Any]:
         **{"worker": worker(status), "question": _json(status, "question")},
         **{"estimate": _json(status, "estimate"), "curve": _json(status, "curve") or []},
         **{"scored": _json(status, "scored")},
-        **{"remaining": max(0, standing.items - answers), "total": standing.items},
+        **{"remaining": max(0, standing.items - answers - standing.not_asked), "total": standing.items},
         **{"guess_allowed": standing.round is not None, "skip_gap": SKIP_RETURNS_AFTER},
         **{"evaluation": {"size": size, "released": released}, "indexed": status.get("indexed") == "yes"},
     }

@@ -15,6 +15,7 @@ export function progressView(session, messages) {
       body.append(
         make("p", { class: "lead" }, words.done_of(state.answers, state.total)),
         share(state.answers, state.total),
+        ...(state.scored ? [quiet(words.weighed(state.scored))] : []),
         ...accuracy(state),
         make("h3", {}, words.per_class),
         perClass(session),

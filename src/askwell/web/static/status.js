@@ -20,12 +20,12 @@ export class Status {
     figure("figure-estimate", state.estimate ? words.status_estimate(state.estimate) : ["", words.status_no_estimate]);
     figure("figure-auc", state.estimate?.auc ? words.status_auc(state.estimate.auc) : null);
     find("spark").replaceChildren(...(state.curve?.length > 1 ? [spark(state.curve)] : []));
-    this.#machine(state.worker);
+    this.#machine(state.worker, state.total);
   }
 
-  #machine(worker) {
+  #machine(worker, total) {
     const left = Number.isFinite(worker?.left_s) && worker.left_s > 0 ? words.time_left(worker.left_s) : "";
-    put("machine-doing", worker ? words.doing(worker.doing) + left : "");
+    put("machine-doing", worker ? words.doing(worker.doing, total) + left : "");
     find("machine").dataset.doing = worker?.doing ?? "";
     const bar = find("machine-bar");
     bar.hidden = !Number.isFinite(worker?.progress);

@@ -29,7 +29,7 @@ const DOING = {
   starting: "Starting",
   waiting: "Model up to date",
   idle: "Model up to date",
-  indexing: "Reading the folder",
+  comparing: "Comparing the files",
   downloading: "Fetching the network",
   features: "Looking at every image",
   fitting: "Learning",
@@ -40,6 +40,8 @@ const DOING = {
 
 const REASONS = {
   all_answered: "Every image has an answer. You can review the classes, export the answers, or close this page.",
+  all_asked:
+    "Every image that is asked about has an answer. Some are not: they cannot be shown, or belong together with images that measure the accuracy, and are asked when you give those to the model (press s).",
   leased: "The last images are with someone else at the moment. This page looks again by itself.",
   indexing: "The folder is still being looked through. The first image comes in a moment.",
   folder_gone: "The folder with the images is not there any more. Bring it back and this page goes on; your answers are safe.",
@@ -71,7 +73,7 @@ export const words = {
   status_auc: ({ value, low, high }) => [decimal(value), ` AUC (${decimal(low)}–${decimal(high)})`],
   status_no_estimate: "Accuracy not measured yet",
   status_open: "Open progress and export",
-  doing: (doing) => DOING[doing] ?? doing ?? "",
+  doing: (doing, found) => (doing === "indexing" ? `Reading the folder, ${some(found, "image", "images")} so far` : (DOING[doing] ?? doing ?? "")),
   time_left: (seconds) => `, ${duration(seconds)} left`,
   theme: { auto: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" },
 
@@ -187,6 +189,8 @@ export const words = {
     `AUC ${decimal(estimate.auc.value)}, between ${decimal(estimate.auc.low)} and ${decimal(estimate.auc.high)} with 95\u202f% confidence: how often an image of the one class is put above one of the other.`,
   accuracy_none:
     "Not measured yet. Every eighth image is drawn at random to measure the accuracy; the first estimate comes once there is a model and some of these have answers.",
+  weighed: ({ round, scored, of }) =>
+    `In round ${count(round)} the model looked at ${count(scored)} of ${some(of, "image", "images")} without an answer${scored < of ? ", drawn at random," : ""} to choose the next ones.`,
   curve_title: "Accuracy as answers grew",
   curve_alt: (first, last) =>
     `From ${percent(first[1])} after ${answers(first[0])} to ${percent(last[1])} after ${answers(last[0])}.`,
