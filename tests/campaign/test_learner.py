@@ -1,21 +1,27 @@
 """The learner of a labelling campaign, step by step in this process: what it learns with, and what it does not do twice."""
 
 import json
+import resource
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import PIL.Image
 import pytest
 from sklearn.datasets import load_digits
+from sqlalchemy import select
 
+from askwell.campaign import worker
 from askwell.campaign.labelling import DATABASE, LabellingSettings, begin_or_resume, index_folder
 from askwell.campaign.last_fit import FILE
 from askwell.campaign.learner import Learner
 from askwell.campaign.network import FROM_SCRATCH, WEIGHTS_QUESTION
 from askwell.models.weights import DownloadingWeights
+from askwell.store.connections import connect, reading
 from askwell.store.labelling import LabellingStore
 from askwell.store.labelling_records import Answer
+from askwell.store.schema import queue
 
 COUNT = 40
 MOST_STEPS = 50
@@ -24,7 +30,7 @@ MOST_STEPS = 50
 class Campaign:
     """A campaign on real small images, and somebody who knows every answer."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, copies: int = 0) -> None:
         digits = load_digits()
         self.targets = digits.target
         self.folder, self.directory = place / "digits", place / "digits-askwell"
@@ -32,6 +38,8 @@ class Campaign:
         for number in range(COUNT):
             image = PIL.Image.fromarray((digits.images[number] * 15).astype("uint8"))
             image.save(self.folder / f"{number:03d}.png")
+        for number in range(copies):
+            shutil.copy(self.folder / f"{number:03d}.png", self.folder / f"{number:03d}-again.png")
         self.settings: LabellingSettings = begin_or_resume(self.folder, self.directory, ["even", "odd"])
         self.store = LabellingStore(self.directory / DATABASE)
         self.index()
@@ -46,6 +54,15 @@ class Campaign:
             question = self.store.questions("ann")[0]
             label = f"c{1 + int(self.targets[int(names[question.position].id[:3])]) % 2}"
             self.store.answer("ann", Answer(question.position, question.key, "label", label))
+
+    def queue(self) -> list[str]:
+        """The ids of the ranked queue in force, best first."""
+        ranked = select(queue.c.position).where(queue.c.generation == self.store.queue_in_force()[0])
+        files, engine = self.store.files(), connect(self.store.path)
+        with reading(engine) as connection:
+            found = [files[at].id for at in connection.scalars(ranked.order_by(queue.c.rank))]
+        engine.dispose()
+        return found
 
     def learner(self) -> Learner:
         return Learner(self.store, self.directory, self.folder, self.settings)
@@ -65,8 +82,8 @@ def begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     campaigns: list[Campaign] = []
 
-    def on_digits() -> Campaign:
-        campaigns.append(Campaign(tmp_path))
+    def on_digits(copies: int = 0) -> Campaign:
+        campaigns.append(Campaign(tmp_path, copies))
         return campaigns[-1]
 
     yield on_digits
@@ -81,11 +98,11 @@ def test_a_restart_fits_nothing_again_before_there_are_new_answers(
     campaign = begin()
     campaign.answer(12)
     campaign.learn(campaign.learner())
-    queue = campaign.store.queue_in_force()
-    assert (campaign.store.rounds_done(), queue[1]) == (1, "model")
+    before = campaign.store.queue_in_force()
+    assert (campaign.store.rounds_done(), before[1]) == (1, "model")
     assert json.loads(campaign.store.status()["scored"]) == {"round": 0, "scored": 21, "of": 21}
     campaign.learn(campaign.learner())
-    assert (campaign.store.rounds_done(), campaign.store.queue_in_force()) == (1, queue)
+    assert (campaign.store.rounds_done(), campaign.store.queue_in_force()) == (1, before)
     assert campaign.store.status()["doing"] == "waiting"
     campaign.answer(10)
     campaign.learn(campaign.learner())
@@ -138,3 +155,66 @@ def test_weights_out_of_reach_are_said_and_used_as_soon_as_the_file_is_there(
     campaign.learn(learner)
     assert campaign.store.rounds_done() == 1
     assert list((campaign.directory / "features").glob("squeezenet1_1-*"))
+
+
+def test_of_equal_files_one_is_ranked_and_none_whose_equal_was_answered(
+    begin: Callable[..., Campaign], imagenet_weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ASKWELL_WEIGHTS", str(imagenet_weights))
+    campaign = begin(copies=COUNT)
+    campaign.learn(campaign.learner())
+    assert campaign.store.queue_in_force()[1] == "cold_start"
+    contents = [name[:3] for name in campaign.queue()]
+    assert len(contents) == len(set(contents)) > COUNT / 2
+    campaign.answer(14)
+    answered = {each.id[:3] for each in campaign.store.answers_in_full()}
+    campaign.learn(campaign.learner())
+    assert campaign.store.queue_in_force()[1] == "model"
+    ranked = [name[:3] for name in campaign.queue()]
+    assert len(ranked) == len(set(ranked)) > 0
+    assert not answered & set(ranked)
+
+
+def test_a_folder_that_is_gone_is_waited_for(
+    begin: Callable[..., Campaign], imagenet_weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("ASKWELL_WEIGHTS", str(imagenet_weights))
+    monkeypatch.setattr(worker, "SECONDS_OF_TROUBLE", 0.0)
+    campaign = begin()
+    learner = campaign.learner()
+    away = campaign.folder.rename(campaign.folder.with_name("away"))
+    for _ in range(3):
+        worker.run_once(learner)
+    status = campaign.store.status()
+    assert (status["doing"], campaign.store.queue_in_force()[1]) == ("waiting", "random")
+    assert str(campaign.folder) in status["message"]
+    away.rename(campaign.folder)
+    worker.run_once(learner)
+    assert campaign.store.status()["message"] == ""
+    campaign.learn(learner)
+    assert campaign.store.queue_in_force()[1] == "cold_start"
+    assert len(campaign.store.candidates()) == COUNT - campaign.store.sample_size()[0], "no image was set aside"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_full_disk_is_waited_for(
+    begin: Callable[..., Campaign], imagenet_weights: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The features find no room, while there is some for a word of it; then there is room again."""
+    monkeypatch.setenv("ASKWELL_WEIGHTS", str(imagenet_weights))
+    monkeypatch.setattr(worker, "SECONDS_OF_TROUBLE", 0.0)
+    campaign = begin()
+    learner = campaign.learner()
+    size = campaign.store.path.with_name("campaign.db-wal").stat().st_size
+    limit = size + 60_000
+    assert limit < COUNT * 8 * 512 * 4
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        worker.run_once(learner)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert campaign.store.status()["message"] == worker.NO_ROOM
+    assert campaign.store.queue_in_force()[1] == "random"
+    campaign.learn(learner)
+    assert (campaign.store.status()["message"], campaign.store.queue_in_force()[1]) == ("", "cold_start")
