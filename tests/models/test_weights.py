@@ -1,6 +1,9 @@
 """Weights: where they are looked for, which ones they are, and what is said when they are nowhere."""
 
+import http.server
 import pickle
+import threading
+from functools import partial
 
 import pytest
 import torch
@@ -66,6 +69,37 @@ def test_published_weights_are_downloaded_once_by_their_checksum(places, monkeyp
     assert found.path == cache / "squeezenet1_1-b8a52dc0.pth"
     assert find_weights(PUBLISHED) == found
     assert asked == [("https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", "b8a52dc0")]
+
+
+def test_a_real_download_is_held_to_its_checksum(places, tmp_path, monkeypatch):
+    """Over HTTP, from a server of our own: a file with another checksum is refused, and nothing of it stays."""
+    _, cache = places
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    torch.save(STATE, shelf / "net-1.pth")
+    published = published_weights("squeezenet1_1")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=shelf)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = published._replace(url=f"http://127.0.0.1:{server.server_port}/net-1.pth")
+        monkeypatch.setattr(weights, "published_weights", lambda name: here)  # whose prefix is another file's
+        with (
+            pytest.warns(DownloadingWeights),
+            pytest.raises(WeightsNotFoundError, match=r"invalid hash value \(expected \"b8a52dc0\""),
+        ):
+            find_weights(PUBLISHED)
+        assert [path.name for path in cache.iterdir() if path.suffix != ".lock"] == []
+        right = here._replace(hash_prefix=sha256_of(shelf / "net-1.pth")[:8])
+        monkeypatch.setattr(weights, "published_weights", lambda name: right)
+        with pytest.warns(DownloadingWeights):
+            found = find_weights(PUBLISHED)
+        server.shutdown()
+    assert found.path == cache / "net-1.pth"
+    assert torch.equal(load_weights(found.path)["a"], STATE["a"])
 
 
 def test_timms_weights_are_not_taken_for_torchvisions(places, monkeypatch):
