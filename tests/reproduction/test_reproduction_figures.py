@@ -8,7 +8,7 @@ from reproduction_small import SETTINGS
 from askwell.errors import CampaignStateError
 from askwell.report.curves import CurvePoint, write_curve
 from askwell.reproduction.aleatoric import NoisyShare, write_shares
-from askwell.reproduction.figures import draw
+from askwell.reproduction.figures import _without_defect, draw
 from askwell.reproduction.markdown import markdown
 from askwell.reproduction.published import AUTHORS_FILE, BINARY_RUN, SET_A, authors_curves
 from askwell.reproduction.results import accuracies, read_results
@@ -51,6 +51,9 @@ def drawn(tmp_path_factory):
         put(place, experiment, "code", coded)
     put(place, "figure1", "code-mean-std-defective", {"mean_std_defective": stored["random"]})
     put(place, "table1", "text", stored, validation=100)
+    put(place, "table1", "text-mc", stored, validation=100)
+    for batch in (65, 128):
+        put(place, "figure1", f"code-batch-{batch}", {"random": stored["random"]}, seeds=1)
     for name in ("code", "code-mc"):
         put(place, "figure2", name, {"bald": stored["bald"], "point_bald": point["bald"]})
     for digits in ("2v8", "3v8", "4v9"):
@@ -93,7 +96,7 @@ def test_the_page_names_every_table_once():
 
 def test_table_2_gives_the_authors_errors_back(drawn):
     rows = {row[0]: row for row in table(drawn[0], "table2")[2:]}
-    assert rows["bald"][1:4] == ["1.80 %", "1.80 %", "1.70 % (0.10)"]  # three seeds .1 points apart
+    assert rows["bald"][1:4] == ["1.80 %", "1.80 %", "1.70 % (0.10, n = 3)"]  # three seeds .1 points apart
     assert rows["variation_ratios"][1] == "1.64 %"
     assert rows["bald"][4] == "–"
 
@@ -102,7 +105,30 @@ def test_agreement_is_as_far_as_the_seeds_are_apart(drawn):
     rows = [row for row in table(drawn[0], "agreement")[2:] if row[0] == "bald"]
     assert [row[1] for row in rows] == ["100", "300", "1000"]
     assert [row[4] for row in rows] == ["+0.10"] * 3
-    assert [row[6] for row in rows] == ["yes"] * 3
+    assert [row[6:] for row in rows] == [["yes", ""], ["yes", ""], ["yes", "yes"]]
+    assert not [row for row in table(drawn[0], "agreement") if row[0] == "mean_std"], "theirs is defective"
+
+
+def test_the_authors_mean_std_is_called_defective_and_drawn_beside_ours_with_the_defect_only(drawn):
+    for name in ("figure1", "table1"):
+        cells = [row[3] for row in table(drawn[0], name) if row[1] == "mean_std"]
+        assert cells
+        assert all(cell.endswith("(defective)") for cell in cells)
+    assert "mean_std" not in _without_defect(authors_curves(SETTINGS / AUTHORS_FILE, SET_A))
+
+
+def test_figures_2_and_3_have_the_authors_numbers_too(drawn):
+    rows = [row for row in table(drawn[0], "figure2") if row[0] == "authors' stored"]
+    assert {row[1] for row in rows} >= {"bald", "max_entropy", "point_bald", "point_mean_std"}
+    assert next(row for row in rows if row[1] == "bald")[-1] == "1.80 %"
+    rows = [row for row in table(drawn[0], "figure3") if row[1] == "authors' stored"]
+    assert {row[2] for row in rows} == {"bald", "max_entropy", "mbr", "random", "variation_ratios"}
+
+
+def test_a_last_batch_of_two_has_its_table(drawn):
+    rows = table(drawn[0], "last_batch")[2:]
+    assert [row[:2] for row in rows] == [["random", "128"], ["random", "65"]]
+    assert all(cell.endswith("% (n = 1)") for row in rows for cell in row[2:])
 
 
 def test_table_1_counts_acquired_and_all_labels(drawn):
@@ -110,18 +136,21 @@ def test_table_1_counts_acquired_and_all_labels(drawn):
     assert row[2] == "835"
     assert row[3].startswith("835 / ")
     assert "(935 / " in row[3]
-    acquired, every = row[5].rstrip(")").split(" (")
+    own, beside = row[5].split("; MC: ")
+    assert own == beside
+    acquired, every = own.rstrip(")").split(" (")
     assert [int(n) + 120 for n in acquired.split(" / ")] == [int(n) for n in every.split(" / ")]  # 20 + 100 validation
 
 
 def test_the_share_of_noisy_items_is_the_mean_over_seeds(drawn):
     (row,) = table(drawn[0], "aleatoric")[2:]
-    assert row[:3] == ["code-noise", "bald", "12.50 % (3.54)"]
+    assert row[:3] == ["code-noise", "bald", "12.50 % (3.54, n = 2)"]
 
 
 def test_what_is_not_reached_is_said_with_the_end():
     curve = authors_curves(SETTINGS / AUTHORS_FILE, SET_A)["random"]
     assert _crossing(curve, 0.98, 20, 100) == ">980 / >980 (>1100 / >1100)"
+    assert _crossing(curve, 0.98, 20, 0, planned=2000) == "? (run to 980) (? (run to 1000))"
 
 
 def test_without_results_the_page_is_filled_and_nothing_drawn(tmp_path):

@@ -14,7 +14,7 @@ BY_NAME = {plan.name: plan for plan in PLANS}
 def test_every_experiment_has_the_codes_preset_and_every_figure_and_table_of_mnist_the_texts():
     assert {plan.experiment for plan in PLANS if plan.preset == "code"} == set(EXPERIMENTS) - {"figure5"}
     texts = {plan.experiment for plan in PLANS if plan.preset == "text"}
-    assert texts == {"figure1", "figure2", "table1", "table2", "figure5"}
+    assert texts == {"figure1", "figure2", "figure3", "table1", "table2", "figure5"}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,11 @@ def test_what_all_presets_share(plan):
     recipe = plan.settings.recipe
     assert (plan.settings.dataset, plan.settings.evaluation) == ("mnist", "point")
     assert (recipe.optimizer, recipe.learning_rate, recipe.schedule) == ("adam", 1e-3, "constant")
-    assert (recipe.batch_size, recipe.epochs, recipe.augmentation) == (128, 50, "none")
+    assert (recipe.batch_size, recipe.epochs, recipe.augmentation) == (
+        65 if "batch-65" in plan.name else 128,
+        50,
+        "none",
+    )
     assert (recipe.weight_decay.form, recipe.weight_decay.layers) == ("per_n", ("dense1.weight",))
     assert bool(recipe.weight_decay.tune) == (plan.preset == "text")
 
@@ -96,7 +100,7 @@ def test_plans_are_chosen_by_name_and_others_are_named():
     assert len(chosen(PLANS, None, None)) == len(PLANS)
     with pytest.raises(UnknownNameError, match="did you mean figure1"):
         chosen(PLANS, "figure11", "code")
-    with pytest.raises(UnknownNameError, match="preset of figure3 called 'askwell'; choose one of code, zhu"):
+    with pytest.raises(UnknownNameError, match="preset of figure3 called 'askwell'; choose one of code, text, zhu"):
         chosen(PLANS, "figure3", "askwell")
 
 
