@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from askwell.campaign.measuring import measured
 from askwell.store.classes import ClassChange
 from askwell.store.labelling import LabellingStore
-from askwell.store.labelling_records import Answer, NewItem
+from askwell.store.labelling_records import Answer, Guess, NewItem, Ranked
 from askwell.store.records import RoundRecord
 
 SEED = "seed"
@@ -100,3 +100,70 @@ def test_a_pool_that_grew_is_measured_once_what_came_into_the_sample_is_answered
     assert all(at >= 200 for at in late)
     found = said(store)
     assert (found["n"], found["population"]) == (len(grown), 300)
+
+
+def test_once_the_sample_is_given_to_training_no_later_model_is_measured(store: LabellingStore):
+    """Nor is anything that was answered afterwards, when guesses could be seen; a correction of an earlier answer still counts."""
+    commit_fit(store)
+    answered = answer_sample(store, 20)
+    before = said(store)
+    assert (before["final"], before["n"]) == (False, 20)
+    store.release_sample(SEED)
+    commit_fit(store)
+    while questions := store.questions("ann"):
+        store.answer("ann", Answer(questions[0].position, questions[0].key, "label", "c1"))
+    assert said(store) == {**before, "final": True}
+    assert [point[0] for point in json.loads(measured(store)["curve"])] == [50], "one point, of the model before"
+    corrected = next(at for at in answered if not malignant(at))
+    _, current = store.item(corrected)
+    assert current is not None
+    store.edit("ann", Answer(corrected, "corrected", "label", "c2"), current.sequence)
+    assert (said(store)["n"], said(store)["accuracy"] != before["accuracy"]) == (20, True)
+
+
+def test_the_accuracy_with_what_is_missing_all_wrong_or_all_right_is_said(store: LabellingStore):
+    commit_fit(store)
+    answer_sample(store, 20)
+    while not (questions := store.questions("ann"))[0].evaluation:
+        store.answer("ann", Answer(questions[0].position, questions[0].key, "unsure"))
+    store.answer("ann", Answer(questions[0].position, questions[0].key, "unsure"))
+    found = said(store)
+    right = round(found["accuracy"] * 20)
+    assert (found["unsure"], found["all_wrong"], found["all_right"]) == (
+        1,
+        pytest.approx(right / 21),
+        pytest.approx((right + 1) / 21),
+    )
+    low, high = found["any_time"]
+    assert low < found["low"] < found["high"] < high
+
+
+def test_the_guess_of_a_measuring_image_is_the_last_models_once_it_has_an_answer(store: LabellingStore):
+    first = store.questions("ann")[0].position
+    (at,) = answer_sample(store, 1)
+    assert store.guess(at) == Guess(None, "measuring", None), "no model yet"
+    commit_fit(store)
+    found = store.guess(at)
+    assert found is not None
+    assert (found.source, found.round) == ("measuring", 0)
+    why = json.loads(found.why or "")
+    score = scores([at])[at]
+    assert [each["mean"] for each in why["probabilities"]] == pytest.approx([1 - score, score])
+    assert {each["low"] for each in why["probabilities"]} == {None}
+    assert why["total"] == pytest.approx(-score * np.log(score) - (1 - score) * np.log(1 - score), abs=1e-4)
+    asked_before = store.guess(first)
+    assert asked_before is not None
+    assert asked_before.source == "random"
+    waiting = next(position for position, kind, _ in store.sample_answers() if kind is None)
+    assert store.guess(waiting) is None
+
+
+def test_why_an_image_was_asked_before_there_was_a_model_stays_known(store: LabellingStore):
+    store.commit_queue([Ranked(at) for at in store.candidates()[:30]], "cold_start")
+    first = store.questions("ann")[0]
+    store.answer("ann", Answer(first.position, first.key, "label", "c1"))
+    commit_fit(store)
+    store.commit_queue([Ranked(store.candidates()[-1], 0.5, "{}")], "model", 0)
+    found = store.guess(first.position)
+    assert found is not None
+    assert (found.why, found.source) == (None, "cold_start")

@@ -123,7 +123,8 @@ def test_the_guess_on_a_measuring_image_stays_hidden_until_it_is_answered(served
     assert client.get(f"/api/items/{evaluation['id']}/guess").status_code == 403
     body = {"id": evaluation["id"], "key": evaluation["key"], "kind": "label", "label": "c1"}
     assert client.post("/api/answers", json=body).status_code == 200
-    assert client.get(f"/api/items/{evaluation['id']}/guess").json()["probabilities"] == []
+    guess = client.get(f"/api/items/{evaluation['id']}/guess").json()
+    assert (guess["probabilities"], guess["why"].startswith("It measures how good the model is")) == ([], True)
     assert client.get(f"/api/items/{items[0]['id']}/guess").status_code == 200
 
 

@@ -91,13 +91,15 @@ def _standardisation(directory: Path) -> tuple[Tensor, Tensor]:
 
 
 def measured_of_people(directory: Path) -> Mapping[str, float | None]:
-    """What today's answers to the random sample say of the last model; nothing before there are any."""
+    """What today's answers to the random sample say of the last model; nothing where there are none, or it may have learned from them."""
     with LabellingStore(directory / DATABASE) as store:
         estimate = json.loads(measured(store)["estimate"]) or {}
+        if estimate.get("model_round") != store.rounds_done() - 1:
+            return {}
     names = {
         "accuracy": "accuracy",
         "low": "accuracy, 95 % from",
         "high": "accuracy, 95 % to",
         "n": "images measured on",
     }
-    return {said: float(estimate[name]) for name, said in names.items() if name in estimate}
+    return {said: estimate[name] for name, said in names.items() if name in estimate}

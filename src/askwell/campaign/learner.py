@@ -38,6 +38,7 @@ CANDIDATES = (
 )
 QUEUE = 2_000  # images of a ranked queue: more than people answer before the next
 FIRST_FIT = 10  # labels
+SECONDS_BETWEEN_WORDS = 0.5  # on how far a fit is
 SECONDS_BETWEEN_FETCHES = 300.0  # of weights that could not be reached
 NEW_SHARE, LEAST_NEW = 0.05, 8  # new labels that make a fit worth while
 SPREAD = (0.05, 0.95)  # quantiles of a class probability over posterior samples
@@ -175,12 +176,22 @@ class Learner:
         seed = derive_seed(0, f"fit {self._settings.seed}", number)
         began = time.perf_counter()
         self._tell("fitting")
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            if (now := time.perf_counter()) >= told + SECONDS_BETWEEN_WORDS:
+                left = (total - done) * (now - began) / max(1, done)
+                self._tell("fitting", f"{left:.0f}", f"{done / max(1, total):.3f}")
+                told = now
+
+        told = began
         model = fit(
             self._network.recipe,
             inputs.images(torch.tensor(list(usable))),
             torch.tensor(list(usable.values())),
             classes=len(classes),
             seed=seed,
+            progress=tell,
         )
         seconds = time.perf_counter() - began
         precision = self._network.recipe.precision
@@ -244,7 +255,8 @@ class Learner:
 
     def _measure(self) -> None:
         """Say how good the models are by what is answered now."""
-        answers = (self._store.sample_answers(), self._store.rounds_done(), self._store.classes().meaning)
+        about = (self._store.rounds_done(), self._store.classes().meaning, self._store.released())
+        answers = (self._store.sample_answers(), *about)
         if answers != self._measured:
             self._store.tell(measured(self._store))
             self._measured = answers

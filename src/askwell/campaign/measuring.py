@@ -17,7 +17,12 @@ class _Asked(NamedTuple):
 
 
 def measured(store: LabellingStore) -> dict[str, str]:
-    """The status "estimate" (of the latest model) and "curve" (of all), as JSON; "null" and "[]" before there is anything to say."""
+    """The status "estimate" (of the latest model) and "curve" (of all), as JSON; "null" and "[]" before there is anything to say.
+
+    Once the sample was given to training, models that may have learned from it are not measured: the estimate is of the last one before,
+    and "final".
+    """
+    released = store.released()
     prefix, population = _longest_prefix(store)
     meaning = store.classes().meaning
     current = [each.id for each in store.classes().current if not each.retired]
@@ -25,6 +30,8 @@ def measured(store: LabellingStore) -> dict[str, str]:
     curve: list[Any] = []
     latest: tuple[int, Any] | None = None
     for number, labels, text in store.predictions():
+        if released is not None and number >= released.rounds:
+            break
         found = _estimate(prefix, json.loads(text), meaning, population)
         if found is None or found.accuracy is None:
             continue
@@ -33,7 +40,8 @@ def measured(store: LabellingStore) -> dict[str, str]:
         estimate = {
             **{"accuracy": found.accuracy, "low": low, "high": high, "n": found.n, "model_round": number},
             **{"skipped": found.skipped, "unsure": found.unsure, "any_time": list(found.any_time)},
-            "population": found.population,
+            **{"population": found.population, "all_wrong": found.all_wrong, "all_right": found.all_right},
+            "final": released is not None,
         }
         latest = (number, json.loads(text))
     if estimate is not None and latest is not None and len(current) == 2:

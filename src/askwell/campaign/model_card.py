@@ -10,7 +10,11 @@ def model_card(settings: ModelSettings, measured: Mapping[str, float | None]) ->
     recipe, backbone = settings.recipe, settings.recipe.backbone
     network = str(recipe.model) if backbone is None else f"{backbone.name}, {backbone.fit}, head {backbone.head}"
     channels, height, width = settings.image_shape
-    numbers = [f"* {name}: {value:.4f}" for name, value in measured.items() if value is not None]
+    numbers = [
+        f"* {name}: {value if isinstance(value, int) else f'{value:.4f}'}"
+        for name, value in measured.items()
+        if value is not None
+    ]
     trunk = []
     if backbone is not None and backbone.frozen and backbone.sha256 is not None:
         trunk = [
@@ -32,9 +36,7 @@ def model_card(settings: ModelSettings, measured: Mapping[str, float | None]) ->
         else "",
         "",
         *trunk,
-        "Measured in the campaign, on images like those it was trained on:"
-        if numbers
-        else "Nothing was measured of it.",
+        "Measured in the campaign, on images that it did not learn from:" if numbers else "Nothing was measured of it.",
         "",
         *numbers,
         "",

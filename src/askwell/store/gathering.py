@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from askwell.store.answering import last_sequence
 from askwell.store.asking import RANDOM_ORDER
 from askwell.store.labelling_records import NewItem
 from askwell.store.schema import (
@@ -20,6 +21,7 @@ from askwell.store.schema import (
     leases,
     quarantine,
     queue,
+    rounds,
 )
 from askwell.store.states import ITEMS, RELEASED, RESERVED, WITHHELD, count
 
@@ -167,7 +169,8 @@ def release_sample(connection: Connection, seed: str) -> int:
         return 0
     before = _withheld(connection)
     connection.execute(delete(queue).where(queue.c.position.in_(WITHHELD)))
-    connection.execute(insert(about).values(key=RELEASED, value="yes"))
+    rounds_done = connection.scalar(select(func.count()).select_from(rounds)) or 0
+    connection.execute(insert(about).values(key=RELEASED, value=f"{rounds_done} {last_sequence(connection)}"))
     _give_back(connection, before, seed)
     _note_aside(connection)
     return connection.scalar(select(func.count()).select_from(evaluation_items)) or 0

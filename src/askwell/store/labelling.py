@@ -16,7 +16,18 @@ from askwell.store.answers import Answer as WholeAnswer
 from askwell.store.answers import answers_of_people, take_in
 from askwell.store.classes import ClassChange, Classes, ClassEvent, checked, derive
 from askwell.store.connections import connect, reading, writing
-from askwell.store.labelling_records import Answer, Guess, ItemFile, NewItem, Question, Ranked, Recorded, Said, Standing
+from askwell.store.labelling_records import (
+    Answer,
+    Guess,
+    ItemFile,
+    NewItem,
+    Question,
+    Ranked,
+    Recorded,
+    Released,
+    Said,
+    Standing,
+)
 from askwell.store.opening import open_database
 from askwell.store.records import RoundRecord
 from askwell.store.schema import (
@@ -187,6 +198,11 @@ class LabellingStore:
         """How many items are reserved for measuring, and whether they were released."""
         with reading(self._engine) as connection:
             return looking.sample_size(connection)
+
+    def released(self) -> Released | None:
+        """When the sample for measuring was given to training; None while it is not."""
+        with reading(self._engine) as connection:
+            return looking.released(connection)
 
     def open_items(self) -> bool:
         """Whether some item has no answer yet, though it may be somebody's question now."""

@@ -64,8 +64,18 @@ class Ranked(NamedTuple):
     why: str | None = None
 
 
+class Released(NamedTuple):
+    """When the sample for measuring was given to training: after how many rounds, and after which answer event."""
+
+    rounds: int
+    sequence: int
+
+
 class Guess(NamedTuple):
-    """What a model thought of an item, in JSON, and in which round; an item of the queue's cold start has no guess."""
+    """What a model thought of an item, in JSON, and in which round; an item that was asked before there was a model has no guess.
+
+    source: why it is asked: "random", "cold_start", "model", or "measuring" for one of the sample.
+    """
 
     why: str | None
     source: str

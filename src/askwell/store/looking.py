@@ -1,5 +1,7 @@
 """What is read from the tables that people label with; nothing here looks at all items, but for what worker and export ask."""
 
+import json
+import math
 from collections import Counter
 from typing import Any
 
@@ -10,11 +12,12 @@ from askwell.store.answering import check_item, is_evaluation
 from askwell.store.asking import RANDOM_ORDER
 from askwell.store.classes import Classes
 from askwell.store.gathering import ASIDE, GROUPED, SAMPLE_OF
-from askwell.store.labelling_records import Guess, ItemFile, Said, Standing
+from askwell.store.labelling_records import Guess, ItemFile, Released, Said, Standing
 from askwell.store.schema import (
     about,
     answer_events,
     evaluation_items,
+    evaluation_predictions,
     generations,
     item_files,
     item_states,
@@ -111,7 +114,36 @@ def guess(connection: Connection, position: int) -> Guess | None:
         .limit(1)
     )
     row = connection.execute(statement).first()
-    return Guess(None, "random", None) if row is None else Guess(row.why, row.source, row.round)
+    if row is not None:
+        return Guess(row.why, row.source, row.round)
+    return _measuring_guess(connection, position) or Guess(None, _asked_by(connection, state), None)
+
+
+def _measuring_guess(connection: Connection, position: int) -> Guess | None:
+    """What the last model thinks of an item of the sample, of which the mean alone is kept; None for any other item."""
+    of_sample = select(evaluation_items.c.rank).where(evaluation_items.c.position == position)
+    if connection.execute(of_sample).first() is None:
+        return None
+    row = connection.execute(select(evaluation_predictions).order_by(evaluation_predictions.c.round.desc())).first()
+    found = {} if row is None else json.loads(row.predictions)
+    means = found.get("probabilities", {}).get(str(position))
+    if row is None or means is None:
+        return Guess(None, "measuring", None)
+    probabilities = [
+        {"class": name, "mean": mean, "low": None, "high": None}
+        for name, mean in zip(found["classes"], means, strict=True)
+    ]
+    total = -sum(mean * math.log(mean) for mean in means if mean > 0)
+    why = {"probabilities": probabilities, "total": round(total, 4), "model_round": row.round}
+    return Guess(json.dumps(why), "measuring", row.round)
+
+
+def _asked_by(connection: Connection, state: Said | None) -> str:
+    """The source of the queue by which an item that has an answer was asked; "random" where that is not known."""
+    if state is None:
+        return "random"
+    statement = select(generations.c.source).join(answer_events, answer_events.c.generation == generations.c.generation)
+    return connection.scalar(statement.where(answer_events.c.sequence == state.sequence)) or "random"
 
 
 def training_labels(connection: Connection, classes: Classes) -> list[tuple[int, str]]:
@@ -139,17 +171,30 @@ def candidates(connection: Connection) -> list[int]:
 
 
 def sample_answers(connection: Connection, classes: Classes) -> list[tuple[int, str | None, str | None]]:
-    """(position, kind, class) of the sample for measuring, in its order; an image that cannot be shown counts as bad."""
+    """(position, kind, class) of the sample for measuring, in its order; an image that cannot be shown counts as bad.
+
+    Once the sample is released, items that had no answer until then count as not asked: their guess may have been seen since.
+    """
+    when = released(connection)
+    first = select(answer_events.c.position).where(answer_events.c.sequence <= (0 if when is None else when.sequence))
+    early = None if when is None else set(connection.scalars(first.distinct()))
     statement = (
         select(evaluation_items.c.position, item_states.c.kind, item_states.c.class_id, quarantine.c.reason)
         .join(item_states, item_states.c.position == evaluation_items.c.position, isouter=True)
         .join(quarantine, quarantine.c.position == evaluation_items.c.position, isouter=True)
         .order_by(evaluation_items.c.rank)
     )
-    return [
+    found = [
         (row[0], "bad" if row[3] and not row[1] else row[1], row[2] and classes.meaning.get(row[2], row[2]))
         for row in connection.execute(statement)
     ]
+    return [row if early is None or row[0] in early or row[1] == "bad" else (row[0], None, None) for row in found]
+
+
+def released(connection: Connection) -> Released | None:
+    """When the sample for measuring was given to training; None while it is not."""
+    said = connection.scalar(select(about.c.value).where(about.c.key == RELEASED))
+    return None if said is None else Released(*map(int, said.split()))
 
 
 def sample_population(connection: Connection) -> int | None:
@@ -171,8 +216,8 @@ def grouped_items(connection: Connection) -> int:
 
 def sample_size(connection: Connection) -> tuple[int, bool]:
     """How many items are reserved for measuring, and whether they were released."""
-    released = connection.scalar(select(about.c.value).where(about.c.key == RELEASED)) is not None
-    return connection.scalar(select(func.count()).select_from(evaluation_items)) or 0, released
+    size = connection.scalar(select(func.count()).select_from(evaluation_items)) or 0
+    return size, released(connection) is not None
 
 
 def open_items(connection: Connection) -> bool:

@@ -18,7 +18,7 @@ from askwell.store.schema import (
 )
 
 ITEMS = "items"  # the tally of all items
-RELEASED = "sample_released"  # what is remembered once the sample for measuring was given to training
+RELEASED = "sample_released"  # once the sample for measuring was given to training: rounds and answer events until then
 RESERVED = ~exists().where(about.c.key == RELEASED)
 _of_sample = items.alias("of_sample")
 _SAMPLED_GROUPS = (

@@ -84,8 +84,9 @@ async def guess(desk: AtDesk, _who: Asking, position: Position) -> dict[str, Any
 
 
 WHY = {
-    "random": "There is no model yet: the images come in a random order.",
-    "cold_start": "There is no model yet: this image is typical of many others, and unlike those you have seen.",
+    "random": "No model had ranked it: it came in the random order.",
+    "cold_start": "There was no model when it was chosen: it is typical of many others, and unlike those before it.",
+    "measuring": "It measures how good the model is: such images are drawn at random from the whole folder.",
     "model": "It was drawn with a chance that grows with how much the model's samples disagree on it: such answers teach it most.",
 }
 

@@ -40,7 +40,8 @@ function accuracy({ estimate, curve }) {
   else {
     parts.push(make("p", { class: "lead" }, words.accuracy_line(estimate)));
     if (estimate.auc) parts.push(make("p", {}, words.auc_line(estimate)));
-    parts.push(quiet(`${words.accuracy_how(estimate)} ${words.accuracy_missing(estimate.skipped ?? 0, estimate.unsure ?? 0)}`));
+    if (estimate.any_time && !estimate.final) parts.push(make("p", {}, words.accuracy_any_time(estimate.any_time)));
+    parts.push(quiet(`${words.accuracy_how(estimate)} ${words.accuracy_missing(estimate)}`));
   }
   if (curve?.length) parts.push(make("h3", {}, words.curve_title), chart(curve), quiet(words.curve_note), table(curve));
   return parts;

@@ -79,14 +79,17 @@ export class Side {
     const bar = make("span", { class: "fill" });
     const range = make("span", { class: "range" });
     bar.style.width = `${100 * mean}%`;
-    range.style.left = `${100 * low}%`;
-    range.style.width = `${100 * (high - low)}%`;
+    const spread = Number.isFinite(low) && Number.isFinite(high) ? words.guess_range(low, high) : ""; // kept of ranked images only
+    if (spread) {
+      range.style.left = `${100 * low}%`;
+      range.style.width = `${100 * (high - low)}%`;
+    }
     return make(
       "li",
-      { "data-hue": this.session.place(id) % 10, title: words.guess_range(low, high) },
+      { "data-hue": this.session.place(id) % 10, ...(spread && { title: spread }) },
       make("span", { class: "name" }, this.session.byId(id)?.name ?? words.gone_class),
-      make("span", { class: "value" }, percent(mean), make("span", { class: "unseen" }, `, ${words.guess_range(low, high)}`)),
-      make("span", { class: "track", "aria-hidden": "true" }, bar, range),
+      make("span", { class: "value" }, percent(mean), spread && make("span", { class: "unseen" }, `, ${spread}`)),
+      make("span", { class: "track", "aria-hidden": "true" }, bar, spread && range),
     );
   }
 

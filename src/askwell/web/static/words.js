@@ -68,7 +68,7 @@ export const words = {
   status_round: (round) => [`Round ${count(round)}`, ""],
   status_estimate: (estimate) => [
     percent(estimate.accuracy),
-    ` right (${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
+    ` right ${estimate.final ? `in round ${count(estimate.model_round)} ` : ""}(${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
   ],
   status_auc: ({ value, low, high }) => [decimal(value), ` AUC (${decimal(low)}–${decimal(high)})`],
   status_no_estimate: "Accuracy not measured yet",
@@ -150,7 +150,7 @@ export const words = {
   guess_hidden: "This image measures the accuracy, so its guess stays hidden until you have answered.",
   guess_none: "There is no guess for this image yet.",
   guess_loading: "Asking the model",
-  guess_range: (low, high) => `${percent(low)} to ${percent(high)} over the model's samples`,
+  guess_range: (low, high) => `${percent(low)} to ${percent(high)} in nine of ten of the model's samples`,
   why_title: "Why this image",
   uncertainty_title: "Uncertainty",
   uncertainty_unit: "in nats",
@@ -180,11 +180,15 @@ export const words = {
   accuracy_line: (estimate) =>
     `${percent(estimate.accuracy)} of images right, between ${percent(estimate.low)} and ${percent(estimate.high)} with 95\u202f% confidence.`,
   accuracy_how: (estimate) =>
-    `Measured on ${some(estimate.n, "image", "images")} drawn at random from the whole folder, answered by you without a guess, and never learned from. It is of the model of round ${count(estimate.model_round)}.`,
-  accuracy_missing: (skipped, unsure) =>
+    `Measured on ${some(estimate.n, "image", "images")} drawn at random from the whole folder, labelled without the model's guess. It is of the model of round ${count(estimate.model_round)}, ${
+      estimate.final ? "the last before these images were given to learning; later ones cannot be measured." : "which never learned from them."
+    }`,
+  accuracy_any_time: ([low, high]) =>
+    `If you stop because this looks good enough, trust the wider interval that allows for it: ${percent(low)} to ${percent(high)}.`,
+  accuracy_missing: ({ skipped, unsure, all_wrong, all_right }) =>
     skipped + unsure === 0
       ? "None of the images drawn was skipped or unsure."
-      : `Missing from it: ${count(skipped)} skipped and ${count(unsure)} unsure, which may well be the harder ones.`,
+      : `Missing from it: ${count(skipped)} skipped and ${count(unsure)} unsure, which may well be the harder ones. With all of them wrong it would be ${percent(all_wrong)}, with all of them right ${percent(all_right)}.`,
   auc_line: (estimate) =>
     `AUC ${decimal(estimate.auc.value)}, between ${decimal(estimate.auc.low)} and ${decimal(estimate.auc.high)} with 95\u202f% confidence: how often an image of the one class is put above one of the other.`,
   accuracy_none:
