@@ -140,7 +140,6 @@ def test_a_morning_on_digits(label: Callable[..., Labelled], digits: Path, arriv
     assert exported(person) == asked
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("of", ["digits", "lesions"])
 def test_a_day_through_the_cold_start_and_two_fits(of: str, request, label, arrives, imagenet_weights: Path):
     """All of it on MNIST and on dermoscopic images, with a model that learns from the answers."""
