@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -230,6 +231,48 @@ def test_another_folder_is_refused_and_a_moved_one_is_not(folder: Path, tmp_path
         begin_or_resume(other, directory, [])
     moved = folder.rename(tmp_path / "moved")
     assert begin_or_resume(moved, directory, []) == settings
+
+
+def test_a_renamed_folder_leads_to_its_campaign(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "digits-askwell"
+    settings = begin_or_resume(folder, directory, ["a", "b"])
+    with LabellingStore(directory / "campaign.db") as store:
+        list(index_folder(store, folder, directory, settings, lambda: True))
+    renamed = folder.rename(tmp_path / "renamed")
+    for options in ((), ("--classes", "a,b")):
+        assert run_command_line(["label", "renamed", "--no-browser", *options]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "the images of the campaign digits-askwell, whose folder" in said
+        assert "say --campaign digits-askwell to go on with it, or another --campaign to begin anew." in said
+    assert run_command_line(["label", "digits", "--no-browser"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "its campaign is in digits-askwell" in said
+    assert "say `askwell label FOLDER --campaign digits-askwell` with its new name." in said
+    assert (
+        sorted(path.name for path in tmp_path.iterdir())
+        == ["digits-askwell", "renamed", "state"][: 3 if (tmp_path / "state").exists() else 2]
+    )
+    assert begin_or_resume(renamed, tmp_path / "new", ["a", "b"]).folder == str(renamed)
+    assert begin_or_resume(renamed, directory, []) == settings
+
+
+def test_a_folder_with_other_images_beside_a_lost_one_begins_a_campaign(folder: Path, tmp_path: Path):
+    directory = tmp_path / "digits-askwell"
+    settings = begin_or_resume(folder, directory, ["a", "b"])
+    with LabellingStore(directory / "campaign.db") as store:
+        list(index_folder(store, folder, directory, settings, lambda: True))
+    (tmp_path / "broken-askwell").mkdir()
+    (tmp_path / "broken-askwell/campaign.toml").write_text("kind = ")
+    (tmp_path / "other").mkdir()
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "other/mine.png")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert begin_or_resume(copy, tmp_path / "copy-askwell", ["a", "b"]).folder == str(copy), "its folder is still there"
+    folder.rename(tmp_path / "moved")
+    assert begin_or_resume(tmp_path / "other", tmp_path / "other-askwell", ["a", "b"]).folder.endswith("other")
 
 
 def test_an_empty_folder_and_no_folder_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

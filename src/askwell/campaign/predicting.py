@@ -84,7 +84,7 @@ def images_without_label(directory: Path) -> Pool:
 
 
 def check_knows_its_images(directory: Path) -> None:
-    """Raise SettingsError for a campaign that people label: it may have come from anywhere, so only the caller can say where its images are."""
+    """Raise SettingsError for a campaign that people label: only the caller can say where its images are by now."""
     if is_labelled_by_people(directory):
         raise SettingsError(
             "expected a folder of images beside a campaign that people label, found none named; "
