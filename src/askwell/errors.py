@@ -8,6 +8,7 @@ AskwellError
 │   ├── NameRefusedError    a class or annotator cannot be called that
 │   ├── ItemNotFoundError   there is no item of that number
 │   ├── CampaignExistsError a directory already holds a campaign
+│   ├── DirectoryNotFoundError  a file was to be written where there is no directory (also a FileNotFoundError)
 │   ├── DatasetNotFoundError  the files of a named data set are nowhere to be found
 │   └── WeightsNotFoundError  a pre-trained network's weights are nowhere to be found
 ├── NotStochasticError      MC dropout was asked of a network without dropout
@@ -76,6 +77,10 @@ class ItemNotFoundError(UsageError):
 
 class CampaignExistsError(UsageError):
     """A new campaign was to begin in a directory that holds one."""
+
+
+class DirectoryNotFoundError(UsageError, FileNotFoundError):
+    """A file was to be written into a directory that is not there."""
 
 
 class DatasetNotFoundError(UsageError):

@@ -1,7 +1,9 @@
 """`askwell label` as people run it: first images, learning behind them, killed parts started again, stopped and taken up where it was."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +18,9 @@ import PIL.Image
 import pytest
 from sklearn.datasets import load_digits
 
+from askwell.campaign import processes
 from askwell.campaign.labelling import begin_or_resume, index_folder, unused_classes
+from askwell.campaign.processes import DEFAULT_PORT, last_port
 from askwell.cli.app import run_command_line
 from askwell.errors import SettingsError
 from askwell.store.labelling import LabellingStore
@@ -216,6 +220,49 @@ def test_a_port_that_is_in_use_is_said(folder: Path, capsys: pytest.CaptureFixtu
     assert f"expected to listen on port {port} of 127.0.0.1" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_port_is_kept_and_another_one_is_said(folder: Path, run):
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):  # somebody else has it, which is as good
+            other.bind(("127.0.0.1", DEFAULT_PORT))
+            other.listen()
+        first = run(folder, "--classes", "a,b")
+        assert first.client.base_url.port != DEFAULT_PORT
+        assert run_command_line(["label", str(folder), "--no-browser"]) == 1, "it runs already, which is said at once"
+        assert "served on port" not in first.stop()
+    second = run(folder)
+    former = second.client.base_url.port
+    assert former == first.client.base_url.port
+    assert "served on port" not in second.stop()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = run(folder, "--port", str(port)).stop()
+    assert f"the page was served on port {former} before and is on {port} now" in said
+    assert f"with --port {former}." in said
+    assert last_port(folder.with_name("digits-askwell")) == port
+
+
+def test_the_former_port_is_waited_for_and_then_another_is_taken(monkeypatch: pytest.MonkeyPatch):
+    other = socket.socket()
+    other.bind(("127.0.0.1", 0))
+    other.listen()
+    former = other.getsockname()[1]
+    monkeypatch.setattr(processes, "SECONDS_FOR_PORT", 0.0)
+    with processes.listening_socket("127.0.0.1", None, former) as taken:
+        assert taken.getsockname()[1] != former
+    monkeypatch.setattr(processes, "SECONDS_FOR_PORT", PATIENCE)
+    monkeypatch.setattr(time, "sleep", lambda _: other.close())  # its holder lets go of it while it is waited for
+    with processes.listening_socket("127.0.0.1", None, former) as taken:
+        assert taken.getsockname()[1] == former
+
+
+@pytest.mark.parametrize("text", ["", "eighty", "0", "65536", "-1"])
+def test_a_port_that_cannot_be_is_no_former_one(tmp_path: Path, text: str):
+    (tmp_path / processes.PORT_FILE).write_text(text)
+    assert last_port(tmp_path) is None
+
+
 def test_another_folder_is_refused_and_a_moved_one_is_not(folder: Path, tmp_path: Path):
     directory = tmp_path / "campaign"
     settings = begin_or_resume(folder, directory, ["a", "b"])
@@ -230,6 +277,48 @@ def test_another_folder_is_refused_and_a_moved_one_is_not(folder: Path, tmp_path
         begin_or_resume(other, directory, [])
     moved = folder.rename(tmp_path / "moved")
     assert begin_or_resume(moved, directory, []) == settings
+
+
+def test_a_renamed_folder_leads_to_its_campaign(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "digits-askwell"
+    settings = begin_or_resume(folder, directory, ["a", "b"])
+    with LabellingStore(directory / "campaign.db") as store:
+        list(index_folder(store, folder, directory, settings, lambda: True))
+    renamed = folder.rename(tmp_path / "renamed")
+    for options in ((), ("--classes", "a,b")):
+        assert run_command_line(["label", "renamed", "--no-browser", *options]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert "the images of the campaign digits-askwell, whose folder" in said
+        assert "say --campaign digits-askwell to go on with it, or another --campaign to begin anew." in said
+    assert run_command_line(["label", "digits", "--no-browser"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "its campaign is in digits-askwell" in said
+    assert "say `askwell label FOLDER --campaign digits-askwell` with its new name." in said
+    assert (
+        sorted(path.name for path in tmp_path.iterdir())
+        == ["digits-askwell", "renamed", "state"][: 3 if (tmp_path / "state").exists() else 2]
+    )
+    assert begin_or_resume(renamed, tmp_path / "new", ["a", "b"]).folder == str(renamed)
+    assert begin_or_resume(renamed, directory, []) == settings
+
+
+def test_a_folder_with_other_images_beside_a_lost_one_begins_a_campaign(folder: Path, tmp_path: Path):
+    directory = tmp_path / "digits-askwell"
+    settings = begin_or_resume(folder, directory, ["a", "b"])
+    with LabellingStore(directory / "campaign.db") as store:
+        list(index_folder(store, folder, directory, settings, lambda: True))
+    (tmp_path / "broken-askwell").mkdir()
+    (tmp_path / "broken-askwell/campaign.toml").write_text("kind = ")
+    (tmp_path / "other").mkdir()
+    PIL.Image.new("L", (8, 8)).save(tmp_path / "other/mine.png")
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    assert begin_or_resume(copy, tmp_path / "copy-askwell", ["a", "b"]).folder == str(copy), "its folder is still there"
+    folder.rename(tmp_path / "moved")
+    assert begin_or_resume(tmp_path / "other", tmp_path / "other-askwell", ["a", "b"]).folder.endswith("other")
 
 
 def test_an_empty_folder_and_no_folder_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

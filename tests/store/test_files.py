@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from askwell.errors import DirectoryNotFoundError
 from askwell.store.files import file_hash, replace_file
 
 
@@ -34,6 +35,12 @@ def test_a_failure_at_any_step_leaves_the_old_file(tmp_path: Path, monkeypatch: 
         replace_file(path, fail if broken == "write" else lambda temporary: temporary.write_bytes(b"new"))
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path: Path):
+    with pytest.raises(DirectoryNotFoundError, match=r"expected the directory .*nodir, found none; make it"):
+        replace_file(tmp_path / "nodir/file", lambda temporary: temporary.write_bytes(b"new"))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("moment", ["write", "fsync 1", "replace 1", "fsync 2"])

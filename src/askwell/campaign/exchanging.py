@@ -21,7 +21,7 @@ from askwell.errors import CampaignStateError, SettingsError
 from askwell.exchange.class_folders import Source
 from askwell.exchange.formats import format_of, read_labels
 from askwell.exchange.matching import match
-from askwell.exchange.records import Problem, Record
+from askwell.exchange.records import Problem, Reading, Record
 from askwell.pool.decoding import displayed
 from askwell.pool.image_formats import ImageUnreadableError, read_image_file
 from askwell.pool.item_names import ItemNames
@@ -37,7 +37,7 @@ HAS_ANSWER = "has another answer"
 
 class Imported(NamedTuple):
     """What an import took or would take: new answers, those known already, what was not taken and why, predictions and columns passed
-    over.
+    over; and where the file says nothing of any image, a remark that says so.
     """
 
     added: int
@@ -45,6 +45,7 @@ class Imported(NamedTuple):
     problems: list[Problem]
     predictions: int
     columns: tuple[str, ...]
+    remark: str = ""
 
 
 class Held(NamedTuple):
@@ -132,14 +133,24 @@ def import_labels(
         held = held_by(directory)
         ids = [item.id for item in held.items]
         names = ItemNames(held.items, held.root)
-        reading = read_labels(table, form or format_of(table.path), names)
+        form = form or format_of(table.path)
+        reading = read_labels(table, form, names)
         matched = match(reading, set(ids), names, ids, held.classes, renamed)
         fresh, known, problems = _compared(matched.records, held.answers)
         problems = [*matched.problems, *problems]
         if not dry_run and not (strict and problems):
             position = {item: place for place, item in enumerate(ids)}
             _write(directory, [_answer(each, position[each.id], annotator) for each in fresh])
-    return Imported(len(fresh), known, problems, reading.predictions, reading.columns)
+    return Imported(len(fresh), known, problems, reading.predictions, reading.columns, _remark(reading, form))
+
+
+def _remark(reading: Reading, form: str) -> str:
+    """What to say of a file that says nothing of any image; else nothing."""
+    if reading.claims or reading.problems or reading.predictions:
+        return ""
+    if reading.unlabelled:
+        return "no row of the table names a class"
+    return "the table holds no rows" if form == "csv" else "the file holds no labels"
 
 
 def _compared(records: Sequence[Record], answers: Sequence[Answer]) -> tuple[list[Record], int, list[Problem]]:

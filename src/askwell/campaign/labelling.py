@@ -10,11 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from askwell.campaign.belonging_together import find_groups, find_together
+from askwell.campaign.processes import campaign_directory
 from askwell.campaign.settings import SETTINGS_FILE, MadeWith, check_settings, made_with, read_toml, settings_as_toml
-from askwell.errors import CampaignStateError, SettingsError, UsageError
+from askwell.errors import AskwellError, CampaignStateError, SettingsError, UsageError
 from askwell.pool.listing import ListedImage, found_images, list_images
 from askwell.store.classes import ClassChange
-from askwell.store.files import DATABASE, replace_file
+from askwell.store.files import BESIDE, DATABASE, replace_file
 from askwell.store.labelling import SEED, LabellingStore
 from askwell.store.labelling_records import NewItem
 from askwell.store.names import check_name
@@ -66,7 +67,7 @@ def begin_or_resume(
     Nothing is written before everything has been checked.
     """
     if not folder.is_dir():
-        raise SettingsError(f"expected a folder of images, found none at {str(folder)!r}; check the path.")
+        raise SettingsError(_no_folder(folder, directory))
     names = [check_name("class", name) for name in classes]
     given = {"backbone": backbone, "weights": weights, "groups": groups}
     if (directory / SETTINGS_FILE).exists():
@@ -79,6 +80,8 @@ def begin_or_resume(
         raise CampaignStateError(
             f"expected {SETTINGS_FILE} beside {DATABASE} in {directory}, found none; restore it from a backup."
         )
+    if directory == campaign_directory(folder):  # nobody named another one
+        _check_not_renamed(folder)
     if next(found_images(folder), None) is None:
         list_images(folder)  # says what it found instead
         raise UsageError(f"expected at least one image in {str(folder)!r}, found none; name another folder.")
@@ -121,13 +124,57 @@ def _check_folder(directory: Path, settings: LabellingSettings, folder: Path) ->
     """Raise SettingsError for another folder than the campaign's; one that was moved holds its images still."""
     if folder.absolute() == Path(settings.folder):
         return
-    with LabellingStore(directory / DATABASE) as store:
-        some = list(store.files().values())[:LOOKED_FOR]
-    if some and not any((folder / os.fsdecode(file.path)).exists() for file in some):
+    some, there = _looked_for(directory, folder)
+    if some and not there:
         raise SettingsError(
-            f"expected the images that the campaign was begun with, from {settings.folder}, found none of {len(some)} in {folder}; "
+            f"expected the images that the campaign was begun with, from {settings.folder}, found none of {some} in {folder}; "
             "name their folder, or another --campaign."
         )
+
+
+def _looked_for(directory: Path, folder: Path) -> tuple[int, bool]:
+    """Of how many of the campaign's images it was looked whether they are in the folder, and whether some are."""
+    with LabellingStore(directory / DATABASE) as store:
+        some = list(store.files().values())[:LOOKED_FOR]
+    return len(some), any((folder / os.fsdecode(file.path)).exists() for file in some)
+
+
+def _no_folder(folder: Path, directory: Path) -> str:
+    """What to say where there is no folder; a campaign that was begun on it can go on where the folder is now."""
+    found = f"expected a folder of images, found none at {str(folder)!r}"
+    if not (directory / SETTINGS_FILE).exists():
+        return f"{found}; check the path."
+    return (
+        f"{found}; its campaign is in {_as_typed(directory)}: if the folder was renamed or moved, "
+        f"say `askwell label FOLDER --campaign {_as_typed(directory)}` with its new name."
+    )
+
+
+def _check_not_renamed(folder: Path) -> None:
+    """Raise SettingsError where a campaign that lies beside has lost its folder, and this one holds its images."""
+    for directory in sorted(folder.absolute().parent.glob(f"*{BESIDE}")):
+        if (lost := _lost_folder(directory, folder)) is not None:
+            name = _as_typed(directory)
+            raise SettingsError(
+                f"expected {folder.name} to be a new folder, found the images of the campaign {name}, whose folder {lost} is gone; "
+                f"say --campaign {name} to go on with it, or another --campaign to begin anew."
+            )
+
+
+def _lost_folder(directory: Path, folder: Path) -> str | None:
+    """The folder of the campaign in the directory, where that is gone and ``folder`` holds its images; else None."""
+    try:
+        before = read_labelling_settings(directory).folder
+        gone = not Path(before).exists() and (directory / DATABASE).is_file()
+        return before if gone and _looked_for(directory, folder)[1] else None
+    except AskwellError:  # one that is broken, or none that people label, could not go on
+        return None
+
+
+def _as_typed(directory: Path) -> str:
+    """A directory as one would name it here."""
+    here = Path.cwd()
+    return str(directory.relative_to(here) if directory.is_relative_to(here) else directory)
 
 
 def _check_network(backbone: str | None, weights: str | None) -> None:

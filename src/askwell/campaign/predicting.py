@@ -73,10 +73,7 @@ def images_named(name: str, model: SavedModel) -> Pool:
 
 def images_without_label(directory: Path) -> Pool:
     """The own images of a campaign that a data set answers that have no label yet and are not set aside; SettingsError for another one."""
-    if is_labelled_by_people(directory):
-        raise SettingsError(
-            "expected the folder of the campaign's images, found none named; name it after the campaign."
-        )
+    check_knows_its_images(directory)
     data = dataset_of(read_campaign_settings(directory), directory)
     if data is None:
         raise SettingsError(f"the campaign in {directory} was created with images of your own; predict in Python.")
@@ -84,6 +81,15 @@ def images_without_label(directory: Path) -> Pool:
         known = store.labels().keys() | store.quarantined().keys()
     rest = [position for position in range(len(data.pool)) if position not in known]
     return part_of(data.pool, torch.tensor(rest, dtype=torch.int64))
+
+
+def check_knows_its_images(directory: Path) -> None:
+    """Raise SettingsError for a campaign that people label: only the caller can say where its images are by now."""
+    if is_labelled_by_people(directory):
+        raise SettingsError(
+            "expected a folder of images beside a campaign that people label, found none named; "
+            f"say `askwell predict {directory} FOLDER`, with --rest for its images without an answer."
+        )
 
 
 def without_answers(pool: Pool, directory: Path) -> Pool:

@@ -5,7 +5,6 @@ Imports nothing heavy: the page's process is started first of all, and loads wha
 
 import contextlib
 import errno
-import itertools
 import signal
 import socket
 import subprocess
@@ -16,9 +15,10 @@ from pathlib import Path
 from typing import IO, final
 
 from askwell.errors import SettingsError
-from askwell.store.files import BESIDE
+from askwell.store.files import BESIDE, replace_file
 
 DEFAULT_PORT = 8642
+PORT_FILE = "port"  # in the campaign's directory
 SECONDS_FOR_PORT = 10.0
 SECONDS_BETWEEN_LOOKS = 0.25
 SECONDS_TO_END = 5.0
@@ -30,32 +30,57 @@ def campaign_directory(folder: Path) -> Path:
     return absolute.with_name(absolute.name + BESIDE)
 
 
-def listening_socket(host: str, port: int | None) -> socket.socket:
-    """A socket that listens, so that the address is good from now on; without a port the usual one, or any if that is taken.
+def last_port(directory: Path) -> int | None:
+    """The port that the campaign's page was served on last: what answers wait in a browser for is that address. None for a new campaign."""
+    try:
+        port = int((directory / PORT_FILE).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return port if 0 < port < 2**16 else None
 
-    A port that was named is waited for: the page of a command that was killed may be about to let go of it.
+
+def remember_port(directory: Path, port: int) -> None:
+    """Note the port that the page is served on now."""
+    if port != last_port(directory):
+        replace_file(directory / PORT_FILE, lambda path: path.write_text(f"{port}\n", encoding="ascii"))
+
+
+def listening_socket(host: str, port: int | None, former: int | None = None) -> socket.socket:
+    """A socket that listens, so that the address is good from now on; without a port the former one, the usual one, or any.
+
+    A port that was named, and the former one, is waited for: the page of a command that was killed may be about to let go of it.
 
     Raises SettingsError for a port in use or an address that is not this machine's.
     """
-    until = time.monotonic() + (SECONDS_FOR_PORT if port is not None else 0.0)
-    for attempt in itertools.repeat(port) if port is not None else [DEFAULT_PORT, 0]:
-        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, proto=socket.IPPROTO_TCP)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    waited_for = [each for each in (port if port is not None else former,) if each is not None]
+    for attempt in waited_for if port is not None else [*waited_for, DEFAULT_PORT, 0]:
         try:
-            bound.bind((host, attempt))
+            return _listening(host, attempt, SECONDS_FOR_PORT if attempt in waited_for else 0.0)
         except OSError as error:
-            bound.close()
-            if attempt == DEFAULT_PORT and port is None:
-                continue
-            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+            if port is None and attempt != 0:
                 continue
             raise SettingsError(
                 f"expected to listen on port {attempt} of {host}, found {error.strerror or error}; choose another --port or --host."
             ) from None
-        bound.listen(128)
-        return bound
     raise AssertionError("the last attempt returns or raises")
+
+
+def _listening(host: str, port: int, patience: float) -> socket.socket:
+    """A socket on that port, which is waited for while it is in use; OSError."""
+    until = time.monotonic() + patience
+    while True:
+        bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, proto=socket.IPPROTO_TCP)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind((host, port))
+            bound.listen(128)
+        except OSError as error:
+            bound.close()
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
+                raise
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        else:
+            return bound
 
 
 @final

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from askwell.campaign.data import DATABASE
@@ -109,7 +109,8 @@ def write_model(model: SavedModel, out: Path, measured: Mapping[str, float | Non
     if model.centre is not None and model.scale is not None:
         tensors = {"centre": model.centre, "scale": model.scale}
         updates["standardisation_sha256"] = replace_file(
-            out / STANDARDISATION, lambda path: save_file(tensors, str(path))
+            out / STANDARDISATION,
+            lambda path: path.write_bytes(save(tensors)),  # save_file would hide it from others
         )
     backbone = model.settings.recipe.backbone
     if backbone is not None and backbone.frozen and backbone.weights != RANDOM:

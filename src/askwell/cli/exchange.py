@@ -62,15 +62,18 @@ def export(
         return
     records, path = records_of(campaign), target or Path(FORMATS[form].file)
     problems: Sequence[Problem] = ()
+    kinds = Counter(record.kind for record in records)
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none yet"
+    said = f"{len(records)} answers ({counts})"
     if form == "folders":
         problems = write_class_folders(path, records, images_of(campaign, images), copy=copy)
+        labels = kinds["label"]
+        said = f"{labels - len(problems)} of {labels} labels written"
     elif form == "labelstudio":
         _export_tasks(campaign, path, records, predictions, image_prefix)
     else:
         (write_csv if form == "csv" else write_jsonl)(path, records)
-    kinds = Counter(record.kind for record in records)
-    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none yet"
-    out.print(f"{path}: {len(records)} answers ({counts})", soft_wrap=True, highlight=False, markup=False)
+    out.print(f"{path}: {said}", soft_wrap=True, highlight=False, markup=False)
     _say_problems(problems)
 
 
@@ -117,6 +120,8 @@ def import_(
             highlight=False,
         )
         _say_problems(found.problems)
+        if found.remark:
+            err.print(f"note: {found.remark}.", highlight=False, markup=False)
         if found.columns:
             named = ", ".join(map(repr, found.columns[:EXAMPLES])) + (", ..." if len(found.columns) > EXAMPLES else "")
             hint = "" if annotator is not None else "; who gave the labels is said by --annotator"
@@ -143,18 +148,22 @@ def predict(
     ] = None,
 ) -> None:
     """Label the rest: class probabilities with total, aleatoric and epistemic uncertainty (in nats) by the last round's model."""
-    from askwell.campaign.predicting import images_named, images_without_label, without_answers
+    from askwell.campaign.predicting import check_knows_its_images, images_named, images_without_label, without_answers
     from askwell.campaign.predicting import predict as run_predictions
     from askwell.campaign.saved_model import read_model
     from askwell.campaign.settings import SETTINGS_FILE
     from askwell.exchange.predictions import write_predictions
+    from askwell.store.files import check_directory_of
 
     is_model = not (source / SETTINGS_FILE).is_file()
-    model = read_model(source, weights) if is_model else _model_of(source)
     if pool is None and is_model:
         raise SettingsError("expected images for the model to predict, found none; name a folder or a data set.")
+    if pool is None:
+        check_knows_its_images(source)
     if rest and is_model:
         raise SettingsError("expected a campaign for --rest, found a model, which knows no answers; leave it out.")
+    check_directory_of(target)
+    model = read_model(source, weights) if is_model else _model_of(source)
     images = images_without_label(source) if pool is None else images_named(pool, model)
     if rest and pool is not None:
         images = without_answers(images, source)

@@ -56,12 +56,14 @@ def label(
     ] = False,
 ) -> None:
     """Label a folder of images: a local page shows the most informative one, takes one key press, and keeps learning meanwhile."""
-    from askwell.campaign.processes import Children, PageProcess, campaign_directory, listening_socket
+    from askwell.campaign.processes import Children, PageProcess, campaign_directory, last_port, listening_socket
 
     folder = folder.expanduser().absolute()
     directory = (campaign or campaign_directory(folder)).expanduser().absolute()
     options = _web_options(host, insecure=insecure, origin=origin)
-    with listening_socket(host, port) as listening, Children() as children:
+    if (former := last_port(directory)) is not None:
+        _check_not_running(directory)
+    with listening_socket(host, port, former) as listening, Children() as children:
         page = PageProcess(children, directory, folder, listening, options)  # it loads while this process does
 
         from askwell.campaign.labelling import begin_or_resume, unused_classes
@@ -76,6 +78,7 @@ def label(
         if note := unused_classes(directory, names):
             err.print(note, soft_wrap=True, markup=False, highlight=False)
         with exclusive(directory):
+            _keep_address(directory, former, listening.getsockname()[1])
             tokens = issue_tokens(directory, people)
             shown = f"[{host}]" if ":" in host else host
             address = f"http://{shown}:{listening.getsockname()[1]}"
@@ -91,6 +94,29 @@ def label(
                 if redirect is not None:
                     redirect.unlink(missing_ok=True)
     err.print("stopped; every answer is kept. The same command goes on from here.")
+
+
+def _check_not_running(directory: Path) -> None:
+    """Raise CampaignBusyError at once where the campaign runs: its own page would else be waited for."""
+    from askwell.store.lock import exclusive
+
+    with exclusive(directory):
+        pass
+
+
+def _keep_address(directory: Path, former: int | None, port: int) -> None:
+    """Note where the page is now; say what another address than before means for answers that were not sent."""
+    from askwell.campaign.processes import remember_port
+
+    if former not in (None, port):
+        err.print(
+            f"note: the page was served on port {former} before and is on {port} now: answers that were not sent from the former address "
+            f"stay in that browser until the page is served there again, with --port {former}.",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
+    remember_port(directory, port)
 
 
 def _web_options(host: str, *, insecure: bool, origin: str | None) -> list[str]:

@@ -22,7 +22,8 @@ Source = Callable[[str], Path | bytes]  # an item's file, or the PNG of an item 
 def write_class_folders(out: Path, records: Sequence[Record], source: Source, *, copy: bool) -> list[Problem]:
     """Fill a new or empty directory; returns which images could not be had. Links lead to the files' resolved places.
 
-    Raises UsageError for a directory that holds something, or names that no file can have.
+    Raises UsageError for a directory that holds something, names that no file can have, or where not one image could be had: then
+    nothing is written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
@@ -36,6 +37,11 @@ def write_class_folders(out: Path, records: Sequence[Record], source: Source, *,
             found.append((record, source(record.id)))
         except OSError as error:
             problems.append(Problem("no file", record.id, error.strerror or str(error)))
+    if problems and not found:
+        raise UsageError(
+            f"expected the images of {len(labelled)} labels, found none of them ({problems[0].about!r}: {problems[0].said}); "
+            "say where they are with --images FOLDER."
+        )
     for label, folder in folders.items():
         own = {
             record.id + (DRAWN if isinstance(content, bytes) else ""): content

@@ -70,7 +70,8 @@ def read_foreign_csv(source: TableSource, names: ItemNames) -> Reading:
     Raises UsageError where columns cannot be recognised.
     """
     rows, others = value_rows(source, names, "label")
-    return Reading([Claim((name,), label) for name, label in rows if label], [], columns=others)
+    claims = [Claim((name,), label) for name, label in rows if label]
+    return Reading(claims, [], columns=others, unlabelled=len(rows) - len(claims))
 
 
 def read_table(path: Path) -> list[list[str]]:

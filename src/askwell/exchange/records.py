@@ -49,14 +49,15 @@ class Problem(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a file claims, what in it cannot be understood, how many predictions of models it holds, which are no labels, and which
-    columns of a table say nothing that is read.
+    """What a file claims, what in it cannot be understood, how many predictions of models it holds, which are no labels, which columns
+    of a table say nothing that is read, and how many of its rows name no class.
     """
 
     claims: list[Claim]
     problems: list[Problem]
     predictions: int = 0
     columns: tuple[str, ...] = ()
+    unlabelled: int = 0
 
 
 def checked(record: Record) -> Record:
