@@ -68,6 +68,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
             served.kill()
 
 
+@pytest.fixture
+def own(serve: Callable[..., Served], digits: Path, tmp_path: Path) -> Served:
+    """A campaign of the test's own."""
+    folder = tmp_path / "digits"
+    folder.symlink_to(digits)
+    return serve(folder, classes=DIGITS)
+
+
 @pytest.fixture(scope="module")
 def shared(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One campaign on digits for those tests of a module that leave its classes alone."""

@@ -119,10 +119,18 @@ def test_more_classes_than_digits(serve: Callable[..., Served], digits: Path, ar
         page.get_by_text(refusal).wait_for()
     page.get_by_label("Key", exact=True).fill("s")  # opens the progress unless a class has it
     page.locator(".form").get_by_role("button", name="Rename").click()
-    page.get_by_text("Renamed to").wait_for()
+    page.get_by_text("Changed the key of “kind 12”.").wait_for()
     page.keyboard.press("Escape")
     assert person.answer_of(person.answers("s").image) == ("label", "c12")
     assert page.locator("#panel").is_hidden()
+    page.keyboard.press("c")
+    page.get_by_role("button", name="Rename “kind 12”").click()
+    page.get_by_label("Key", exact=True).fill("")
+    page.locator(".form").get_by_role("button", name="Rename").click()
+    page.get_by_text("Changed the key of “kind 12”.").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    assert page.locator("#panel-title").inner_text() == "Progress", "the class has no key any more"
 
 
 def test_undo_as_often_as_one_likes_also_after_a_reload(shared: Served, arrives: Callable[..., Person]):
@@ -141,6 +149,28 @@ def test_undo_as_often_as_one_likes_also_after_a_reload(shared: Served, arrives:
     assert person.answers("3").image == images[0]
     assert person.answer_of(images[0]) == ("label", "c3")
     assert person.answer_of(images[1]) is None
+
+
+def test_an_edit_that_is_taken_back_leaves_the_former_answer_in_force(own: Served, arrives: Callable[..., Person]):
+    person = arrives(own.link)
+    image = person.answers("1").image
+    current = person.answers("1").following
+    person.all_sent()
+    person.page.locator(f'#strip button[data-id="{image}"]').click()
+    assert person.sees(after=current) == image
+    person.page.keyboard.press("2")
+    person.waits_for("Changed from zero to one.")
+    person.sees(after=image)
+    person.page.keyboard.press("Backspace")
+    person.waits_for("Taken back: one. It counts as zero again.")
+    assert person.sees() == image
+    assert person.answer_of(image) == ("label", "c1")
+    assert person.page.locator(f'#strip button[data-id="{image}"]').get_attribute("title") == "zero"
+    counts = ["2", "0", "0"]
+    assert person.page.locator("#classes .count").all_inner_texts() == counts
+    assert person.answers("1").image == image
+    assert person.page.locator("#classes .count").all_inner_texts() == counts, "it is counted once"
+    assert person.has_given() == 2
 
 
 def test_looking_back_and_changing_an_old_answer(shared: Served, arrives: Callable[..., Person]):
@@ -180,6 +210,29 @@ def test_a_stale_tab_does_not_overwrite(shared: Served, arrives: Callable[..., P
     other.page.keyboard.press("3")
     other.waits_for("changed meanwhile")
     assert person.answer_of(image) == ("label", "c2")
+
+
+def test_an_answer_that_is_looked_at_is_shown_as_another_tab_changes_it(shared: Served, arrives: Callable[..., Person]):
+    person = arrives(shared.link)
+    image = person.answers("1").image
+    person.all_sent()
+    other = beside(person, shared.link)
+    other.page.keyboard.press("ArrowLeft")
+    other.waits_for("Looking back, 1 image ago: zero.")
+    other.page.wait_for_function("id => document.body.dataset.painted === id", arg=str(image))
+    person.page.bring_to_front()
+    person.page.keyboard.press("ArrowLeft")
+    person.page.wait_for_function("id => document.body.dataset.painted === id", arg=str(image))
+    person.page.keyboard.press("2")
+    person.waits_for("Changed from zero to one.")
+    other.waits_for("Looking back, 1 image ago: one.")
+    assert other.page.locator("#classes [aria-current]").get_attribute("data-class") == "c2"
+    person.page.keyboard.press("Backspace")
+    other.waits_for("Looking back, 1 image ago: zero.")
+    person.page.keyboard.press("Backspace")
+    other.waits_for("The answer you looked at was taken back in another tab.")
+    assert "mode" not in other.page.evaluate("() => ({...document.body.dataset})")
+    assert other.complaints == []
 
 
 def test_an_answer_given_while_the_last_ones_are_asked_for_stays_among_them(

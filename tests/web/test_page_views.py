@@ -5,11 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import Person
 from playwright.sync_api import Page
-from web_server import DIGITS, Served
+from web_server import DIGITS, Served, told, write_images
 
 from askwell.store.labelling import LabellingStore
 from askwell.store.labelling_records import Ranked
@@ -23,20 +22,6 @@ PANELS = {
     "c": '[aria-label^="Merge"]',
     "g": ".tiles button",
 }  # key: what to click there
-
-
-@pytest.fixture
-def own(serve: Callable[..., Served], digits: Path, tmp_path: Path) -> Served:
-    """A campaign of the test's own."""
-    folder = tmp_path / "digits"
-    folder.symlink_to(digits)
-    return serve(folder, classes=DIGITS)
-
-
-def told(served: Served, **status: object) -> None:
-    """What a worker would say, in the store, where the page finds it."""
-    with LabellingStore(served.directory / "campaign.db") as store:
-        store.tell({name: value if isinstance(value, str) else json.dumps(value) for name, value in status.items()})
 
 
 def test_classes_are_renamed_merged_and_brought_back(own: Served, arrives: Callable[..., Person]):
@@ -228,11 +213,37 @@ def test_an_image_that_cannot_be_shown_takes_no_label(shared: Served, arrives: C
     person.page.reload()
     person.waits_for("The file is not there any more. Press b")
     person.page.keyboard.press("1")
-    person.waits_for("before the image was shown")
+    person.waits_for("There is no image to answer. Press b to set it aside, or space to skip it.")
     assert person.answer_of(image) is None
     person.page.keyboard.press("b")
     person.all_sent()
     assert person.answer_of(image) == ("bad", None)
+
+
+def test_an_image_that_is_gone_is_told_once_and_stands_as_a_word(
+    serve: Callable[..., Served], arrives: Callable[..., Person], tmp_path: Path
+):
+    write_images(tmp_path / "photos", 20)
+    served = serve(tmp_path / "photos")
+    person = arrives(served.link)
+    page = person.page
+    for path in sorted(served.folder.iterdir())[1:]:
+        path.unlink()
+    page.reload()
+    person.waits_for("The file of this image is gone. Press b to set it aside, or space to skip it.")
+    page.keyboard.press("b")
+    person.all_sent()
+    page.reload()
+    page.locator("#strip .bare").wait_for()
+    assert page.locator("#strip img").count() == 0
+    assert page.locator("#strip .bare").inner_text() == "Bad image"
+    page.keyboard.press("ArrowLeft")
+    person.waits_for("The file of this image is gone.")
+    page.keyboard.press("1")
+    person.waits_for("This image cannot be shown, so its answer stays as it is.")
+    page.keyboard.press("g")
+    page.locator("#grid-of").select_option("bad")
+    page.get_by_role("group", name="Review").get_by_text("This image cannot be shown.").wait_for()
 
 
 def test_the_answers_are_exported(shared: Served, arrives: Callable[..., Person]):

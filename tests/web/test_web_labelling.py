@@ -73,8 +73,9 @@ def test_a_person_labels_looks_back_edits_and_takes_back(served: Served):
     taken = client.post("/api/undo", json={"key": "undo-0001"}).json()
     assert (taken["id"], taken["answer"]["label"]) == (older[0]["id"], "c1")
     assert client.get(f"/api/items/{taken['id']}").json()["answer"]["label"] == "c2", "the edit was taken back"
+    assert taken["current"]["label"] == "c2", "which is said"
     again = client.post("/api/undo", json={"key": "undo-0002"}).json()
-    assert again["id"] == given[3]["id"]
+    assert (again["id"], again["current"]) == (given[3]["id"], None)
     assert again["key"] in {item["key"] for item in client.get("/api/next").json()["items"]}
     assert client.get(f"/api/items/{given[0]['id']}").json()["name"].endswith(".png")
 
@@ -91,6 +92,53 @@ def test_classes_change_by_the_page(served: Served):
     refused = client.post("/api/classes", json={"kind": "add", "name": "=1+1", "idempotency": "a-1"})
     assert refused.status_code == 400
     assert "begins with =" in refused.json()["error"]
+
+
+def test_changes_of_the_classes_are_listed_while_they_are_in_force(served: Served):
+    client = served.client()
+    answer(client, "c1")
+
+    def change(**what: str) -> int:
+        reply = client.post("/api/classes", json={**what, "idempotency": f"k-{len(made)}"})
+        assert reply.status_code == 200, reply.text
+        made.append(reply.json()["sequence"])
+        return made[-1]
+
+    def listed() -> list[tuple[str, str, str | None, str | None, bool]]:
+        rows = client.get("/api/classes/changes").json()["changes"]
+        assert all(row["annotator"] == "ann" and row["time"] > 0 for row in rows)
+        return [tuple(row[name] for name in ("kind", "name", "before", "into", "undoable")) for row in rows]
+
+    made: list[int] = []
+    begun = [("add", "malignant", None, None, True), ("add", "benign", None, None, False)]
+    assert listed() == begun, "benign was answered with"
+    retired = change(kind="retire", id="c2")
+    change(kind="rename", id="c1", name="good")
+    change(kind="split", id="c1", name="odd")
+    merged = change(kind="merge", id="c3", into="c1")
+    assert listed()[:4] == [
+        ("merge", "odd", None, "good", True),
+        ("split", "odd", None, "good", True),
+        ("rename", "good", "benign", None, True),
+        ("retire", "malignant", None, None, True),
+    ]
+    client.post("/api/classes/undo", json={"sequence": merged})
+    assert listed()[0][:2] == ("split", "odd"), "neither what was undone nor the undo"
+    for number in range(10):
+        change(kind="rename", id="c1", name=f"good {number}")
+    kinds = [row[0] for row in listed()]
+    assert kinds == ["rename"] * 10 + ["retire"], "a retired class can be brought back however long ago it was"
+    assert client.post("/api/classes", json={"kind": "retire", "id": "c2", "idempotency": "twice"}).status_code == 409
+    back = client.post("/api/classes/undo", json={"sequence": retired}).json()
+    assert [row["retired"] for row in back["classes"]] == [False] * 3
+
+
+def test_a_key_is_changed_and_cleared(served: Served):
+    client = served.client()
+    for number, (wanted, key) in enumerate((("x", "x"), ("", None), ("y", "y"))):
+        change = {"kind": "rename", "id": "c2", "key": wanted, "idempotency": f"k-{number}"}
+        assert client.post("/api/classes", json=change).json()["classes"][1]["key"] == key
+    assert client.get("/api/state").json()["classes"][0]["key"] == "1"
 
 
 def test_images_are_encoded_anew_without_metadata(served: Served):

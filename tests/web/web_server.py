@@ -13,6 +13,7 @@ import httpx2 as httpx
 import numpy as np
 import PIL.Image
 
+from askwell.store.labelling import LabellingStore
 from askwell.web.sessions import STATE
 
 SECONDS_TO_START = 120.0
@@ -83,6 +84,12 @@ class Served:
         self._clients.append(client)
         assert client.get("/", params={"token": self.tokens[annotator]}).status_code == 303
         return client
+
+
+def told(served: Served, **status: object) -> None:
+    """What a worker would say, in the store, where the page finds it."""
+    with LabellingStore(served.directory / "campaign.db") as store:
+        store.tell({name: value if isinstance(value, str) else json.dumps(value) for name, value in status.items()})
 
 
 def write_images(folder: Path, count: int) -> None:

@@ -21,7 +21,10 @@ class ClassEvent(NamedTuple):
 
 
 class ClassChange(NamedTuple):
-    """What somebody asks for: add (name), rename (class_id; name or key), merge (class_id, into), split (class_id, name), retire."""
+    """What somebody asks for: add (name), rename (class_id; name or key), merge (class_id, into), split (class_id, name), retire.
+
+    A key of None is left as it is, or chosen for a new class; "" clears it.
+    """
 
     kind: str
     class_id: str | None = None
@@ -37,6 +40,25 @@ class LabelClass(NamedTuple):
     name: str
     key: str | None
     retired: bool
+
+
+class ClassesChanged(NamedTuple):
+    """A change of the classes that is in force, with names as they were just after it.
+
+    before: the former name, where it was another one; key: a new one, "" where it was cleared; into: the class that it was merged into,
+    or split off from; undoable: whether it can be taken back now.
+    """
+
+    sequence: int
+    kind: str
+    class_id: str
+    name: str
+    before: str | None
+    key: str | None
+    into: str | None
+    annotator: str
+    time: float
+    undoable: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +111,23 @@ def derive(events: Sequence[ClassEvent]) -> Classes:
     return Classes(current, {each: meant for each, meant in meaning.items() if meant in classes}, len(given))
 
 
+def in_force(events: Sequence[ClassEvent]) -> list[tuple[ClassEvent, str, str | None, str | None]]:
+    """(event, name of its class after it, that name before if it was another, name of ``into``) of what was done and not undone."""
+    classes: dict[str, LabelClass] = {}
+    merged: dict[str, str] = {}
+    found = []
+    for event in _not_undone(events):
+        own = event.class_id or ""
+        before = classes.get(own)
+        _apply(event, classes, merged)
+        if own not in classes:
+            continue
+        name, into = classes[own].name, classes.get(event.into or "")
+        former = before.name if before is not None and before.name != name else None
+        found.append((event, name, former, None if into is None else into.name))
+    return found
+
+
 def checked(change: ClassChange, classes: Classes) -> ClassChange:
     """The change with what it leaves open filled in: the id of a new class, its key.
 
@@ -111,10 +150,12 @@ def checked(change: ClassChange, classes: Classes) -> ClassChange:
     if change.kind == "merge":
         return _checked_merge(change, classes)
     if change.kind == "retire":
+        if classes.named(change.class_id or "").retired:
+            raise StaleRequestError("the class was retired already; reload the page.")
         return ClassChange("retire", change.class_id)
     own = change.class_id if change.kind == "rename" else None
     name = None if change.name is None else _free_name(change.name, classes, own)
-    key = _free_key(change.key, classes, own) if change.key is not None else None
+    key = _free_key(change.key, classes, own) if change.key else change.key
     if change.kind == "rename":
         return ClassChange("rename", change.class_id, name, key)
     used = {each.key for each in classes.current if not each.retired}
@@ -164,7 +205,8 @@ def _apply(event: ClassEvent, classes: dict[str, LabelClass], merged: dict[str, 
         return
     elif event.kind == "rename":
         before = classes[own]
-        classes[own] = before._replace(name=event.name or before.name, key=event.key or before.key)
+        key = before.key if event.key is None else event.key or None
+        classes[own] = before._replace(name=event.name or before.name, key=key)
     elif event.kind == "retire":
         classes[own] = classes[own]._replace(retired=True)
     elif event.into in classes and _end_of(event.into or own, merged) != own:  # undone undos could lead in a circle

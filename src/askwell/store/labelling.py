@@ -14,7 +14,7 @@ from askwell.errors import NameRefusedError, StaleRequestError
 from askwell.store import answering, asking, gathering, looking, ranking
 from askwell.store.answers import Answer as WholeAnswer
 from askwell.store.answers import answers_of_people, take_in
-from askwell.store.classes import ClassChange, Classes, ClassEvent, checked, derive
+from askwell.store.classes import ClassChange, Classes, ClassesChanged, ClassEvent, checked, derive, in_force
 from askwell.store.connections import connect, reading, writing
 from askwell.store.labelling_records import (
     Answer,
@@ -110,11 +110,28 @@ class LabellingStore:
                 raise StaleRequestError(
                     f"expected the number of a change of the classes, found {sequence}; reload the page."
                 )
-            number = events[-1].sequence + 1
-            after = derive([*events, ClassEvent(number, "undo", None, None, None, None, sequence)])
-            self._check_undo(connection, derive(events), after)
+            refusal = self._why_not_undone(connection, events, sequence)
+            if refusal is not None:
+                raise refusal
             row = {"kind": "undo", "undoes": sequence, "annotator": annotator, "time": self._clock()}
             return _inserted(connection, {**row, "idempotency": idempotency})
+
+    def class_changes(self, latest: int) -> list[ClassesChanged]:
+        """The latest changes of the classes that are in force, latest first, and before them those that retired a class."""
+        with reading(self._engine) as connection:
+            events = _class_events(connection)
+            found = list(reversed(in_force(events)))
+            retired = {each.id for each in self._derived(connection).current if each.retired}
+            earlier = [row for row in found[latest:] if row[0].kind == "retire" and row[0].class_id in retired]
+            said = {row.sequence: row for row in connection.execute(select(class_events))}
+            return [
+                ClassesChanged(
+                    *(event.sequence, event.kind, event.class_id or "", name, before, event.key, into),
+                    *(said[event.sequence].annotator, said[event.sequence].time),
+                    undoable=self._why_not_undone(connection, events, event.sequence) is None,
+                )
+                for event, name, before, into in [*found[:latest], *earlier]
+            ]
 
     # -- questions and answers -----------------------------------------------------------------------------------------
 
@@ -368,15 +385,20 @@ class LabellingStore:
         meaning = self._derived(connection).meaning
         return said if said.class_id is None else said._replace(class_id=meaning.get(said.class_id, said.class_id))
 
-    def _check_undo(self, connection: Connection, before: Classes, after: Classes) -> None:
+    def _why_not_undone(
+        self, connection: Connection, events: list[ClassEvent], sequence: int
+    ) -> StaleRequestError | NameRefusedError | None:
+        before = self._derived(connection)
+        after = derive([*events, ClassEvent(events[-1].sequence + 1, "undo", None, None, None, None, sequence)])
         lost = [each for each in before.meaning if each not in after.meaning]
         if any(looking.touched(connection, each, before) for each in lost):
-            raise StaleRequestError(
+            return StaleRequestError(
                 "images were answered with this class already; retire it or merge it into another one instead."
             )
         names = [each.name.casefold() for each in after.current]
         if len(set(names)) < len(names):
-            raise NameRefusedError("two classes would have one name then; rename one of them first.")
+            return NameRefusedError("two classes would have one name then; rename one of them first.")
+        return None
 
 
 def _class_events(connection: Connection) -> list[ClassEvent]:

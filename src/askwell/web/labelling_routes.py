@@ -15,6 +15,7 @@ from askwell.web.bodies import AnswerBody, Asking, AtDesk, ClassBody, ClassUndoB
 
 router = APIRouter(prefix="/api")
 MOST_KEYS = 2_000  # characters of "have"
+CHANGES = 10  # of the classes, the latest, that the page lists
 
 
 @router.get("/next")
@@ -49,9 +50,11 @@ async def edit(desk: AtDesk, who: Asking, body: EditBody) -> dict[str, int]:
 
 @router.post("/undo")
 async def undo(desk: AtDesk, who: Asking, body: UndoBody) -> dict[str, Any]:
-    """Take this annotator's last answer back and show the image again."""
+    """Take this annotator's last answer back and show the image again; ``current`` is the former answer, where that counts again."""
     question, said, recorded = desk.store.undo(who.annotator, body.key)
-    return {**shown(question), "answer": answered(said), **recorded._asdict()}
+    _, current = desk.store.item(question.position)
+    now = {"answer": answered(said), "current": current and answered(current)}
+    return {**shown(question), **now, **recorded._asdict()}
 
 
 @router.post("/classes")
@@ -60,6 +63,13 @@ async def change_classes(desk: AtDesk, who: Asking, body: ClassBody) -> dict[str
     change = ClassChange(body.kind, body.id, body.name, body.key, body.into)
     sequence, touched = desk.store.change_classes(who.annotator, change, body.idempotency)
     return {"classes": classes_of(desk, who.annotator), "touched": touched, "sequence": sequence}
+
+
+@router.get("/classes/changes")
+async def class_changes(desk: AtDesk, _who: Asking) -> dict[str, Any]:
+    """The latest changes of the classes that are in force, latest first, then earlier ones by which a class is retired."""
+    rows = [each._asdict() for each in desk.store.class_changes(CHANGES)]
+    return {"changes": [{"id": row.pop("class_id"), **row} for row in rows]}
 
 
 @router.post("/classes/undo")

@@ -65,6 +65,7 @@ export const api = {
   item: (id) => request(`/api/items/${id}`),
   guess: (id) => request(`/api/items/${id}/guess`),
   changeClass: (body) => post("/api/classes", body),
+  classChanges: () => request("/api/classes/changes"),
   undoClass: (sequence, idempotency) => post("/api/classes/undo", { sequence, idempotency }),
   release: () => post("/api/release", {}),
   reply: (id, answer) => post("/api/question", { id, answer }),

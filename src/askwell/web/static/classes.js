@@ -1,12 +1,12 @@
 // Add, rename, merge, split and retire classes. Each says first how many answers it touches, and can be taken back.
 import { api, freshKey, persist } from "./api.js";
+import { Changes } from "./changes.js";
 import { button, key, make } from "./dom.js";
 import { classKey, RESERVED } from "./keys.js";
 import { keyName } from "./session.js";
 import { count, words } from "./words.js";
 
 const LONGEST = 100;
-const NONE = /none|other|neither|unknown|rest/i; // names of a class that earlier answers may have meant the new one by
 
 export class ClassesView {
   title = words.classes_title;
@@ -14,6 +14,7 @@ export class ClassesView {
   /** `review` opens the grid of a class; `changed` tells the other tabs. */
   constructor(session, messages, { review, changed }) {
     Object.assign(this, { session, messages, review, changed });
+    this.changes = new Changes((change) => this.#undo(change.sequence), () => this.session.state.classes.some((one) => one.retired) && this.#list());
   }
 
   build(body) {
@@ -21,8 +22,9 @@ export class ClassesView {
     this.form = make("div", { class: "form" });
     this.list = make("tbody", {});
     const head = [words.class_key_field, words.class_name, words.class_answers, words.class_actions].map((name) => make("th", { scope: "col" }, name));
-    body.append(make("table", { class: "numbers class-table" }, make("thead", {}, make("tr", {}, head)), this.list), this.form, this.said);
+    body.append(make("table", { class: "numbers class-table" }, make("thead", {}, make("tr", {}, head)), this.list), this.form, this.said, this.changes.place);
     this.#list();
+    this.changes.load();
     this.#adding();
   }
 
@@ -33,14 +35,18 @@ export class ClassesView {
   #row(one) {
     const action = (kind, form) => button(words[kind], { "aria-label": words[`${kind}_title`](one.name), onclick: () => form.call(this, one) });
     const others = this.session.classes.some((other) => other.id !== one.id);
+    const retired = this.changes.retiring(one.id);
     const actions = one.retired
-      ? [others && action("merge", this.#merging)]
+      ? [
+          retired?.undoable && button(words.bring_back, { "aria-label": words.bring_back_title(one.name), onclick: () => this.#undo(retired.sequence) }),
+          others && action("merge", this.#merging),
+        ]
       : [action("rename", this.#renaming), others && action("merge", this.#merging), action("split", this.#splitting), action("retire", this.#retiring)];
     return make(
       "tr",
       { "data-hue": this.session.place(one.id) % 10 },
       make("td", {}, one.key && !one.retired ? key(keyName(one.key)) : "–", make("span", { class: "unseen" }, words.class_key(one.retired ? "" : keyName(one.key)))),
-      make("th", { scope: "row" }, one.name, one.retired ? make("small", { class: "quiet" }, ` ${words.class_retired}`) : null),
+      make("th", { scope: "row" }, one.name, one.retired ? make("small", { class: "quiet" }, ` ${words.class_retired}`) : null, make("small", { class: "quiet narrow" }, words.class_answers_of(one.answers))),
       make("td", {}, count(one.answers)),
       make("td", {}, make("div", { class: "row" }, actions)),
     );
@@ -87,7 +93,7 @@ export class ClassesView {
 
   #renaming(one) {
     const [name, own] = [this.#name(one.name), this.#key(one.key ?? "")];
-    const changes = () => ({ name: name.value() === one.name ? null : name.value(), key: own.value() === (one.key ?? "") ? "" : own.value() });
+    const changes = () => ({ name: name.value() === one.name ? null : name.value(), key: own.value() === (one.key ?? "") ? null : own.value() });
     this.#ask({
       title: words.rename_title(one.name),
       fields: [name.field, own.field],
@@ -144,33 +150,37 @@ export class ClassesView {
   #checked(change, own) {
     const { name, key: wanted } = change;
     if (name === "") return words.name_empty;
+    if (change.kind === "rename" && name === null && wanted === null) return words.nothing_changed;
     if (name && /^[=+\-@]/.test(name)) return words.name_bad;
     if (wanted && classKey(wanted) === null) return words.key_bad;
     if (wanted && RESERVED.has(wanted)) return words.key_reserved(wanted);
     const holder = wanted ? this.session.byKey(wanted) : null;
     if (holder && holder.id !== own?.id) return words.key_taken(wanted, holder.name);
-    return { ...change, key: wanted || null };
+    return { ...change, key: change.kind === "rename" ? wanted : wanted || null };
   }
 
   /** Sends a change; a sentence when it was refused. */
   async #send(change) {
     const idempotency = freshKey();
+    const name = change.name ?? this.session.byId(change.id)?.name ?? ""; // as it was: a merged class is not in the new list
     try {
       const reply = await persist(() => api.changeClass({ ...change, idempotency }));
       this.session.adopt(reply.classes);
-      this.#done(change, reply);
+      this.#done(change, name, reply);
       return null;
     } catch (error) {
       return error.sentence || words.server_gone;
     }
   }
 
-  #done(change, { touched, sequence }) {
-    const name = change.name ?? this.session.byId(change.id)?.name ?? this.session.byId(change.into)?.name ?? "";
+  #done(change, name, { touched, sequence }) {
+    const into = this.session.byId(change.into)?.name ?? "";
+    const did = change.kind === "rename" && !change.name ? "key" : change.kind;
     this.#list();
+    this.changes.load();
     this.#adding();
     this.said.replaceChildren(
-      make("p", { class: "row" }, words.class_did[change.kind](name, touched), button(words.undo, { onclick: () => this.#undo(sequence) })),
+      make("p", { class: "row" }, words.class_did[did](name, touched, into), button(words.undo, { onclick: () => this.#undo(sequence) })),
       ...(change.kind === "add" ? [this.#reviews()] : []),
       ...(change.kind === "split" ? [this.#reviews([change.id])] : []),
     );
@@ -178,7 +188,7 @@ export class ClassesView {
   }
 
   /** Earlier answers that may belong to a new class: unsure ones, and those of "none of these" or of the class it was split from. */
-  #reviews(ids = this.session.classes.filter((one) => NONE.test(one.name)).map((one) => one.id)) {
+  #reviews(ids = this.session.classes.filter((one) => words.none_of_these.test(one.name)).map((one) => one.id)) {
     const buttons = ids.map((id) => {
       const one = this.session.byId(id);
       return button(words.class_review_one(one.name, one.answers), { onclick: () => this.review(id) });
@@ -193,6 +203,7 @@ export class ClassesView {
       const reply = await persist(() => api.undoClass(sequence, idempotency));
       this.session.adopt(reply.classes);
       this.#list();
+      this.changes.load();
       this.#adding();
       this.said.replaceChildren(make("p", {}, words.class_did.undo()));
       this.changed();

@@ -36,8 +36,8 @@ function rungs(floor) {
   return found;
 }
 
-/** The large one, with axes. */
-export function chart(curve, width = 560, height = 220) {
+/** The large one, with axes; no wider than a telephone, so that its letters are never drawn smaller than they are. */
+export function chart(curve, width = Math.min(560, Math.max(280, innerWidth - 48)), height = 220) {
   const [left, right, top, bottom] = [48, 12, 10, 34];
   const floor = Math.max(0, Math.floor(10 * Math.min(...curve.map(([, , low]) => low))) / 10);
   const last = curve.at(-1)[0];

@@ -100,7 +100,7 @@ export class Grid {
   }
 
   #tile(row, place) {
-    const picture = make("img", { src: imageOf(row.id, "thumb"), alt: "", loading: "lazy", draggable: "false" });
+    const picture = make("img", { src: imageOf(row.id, "thumb"), alt: "", loading: "lazy", draggable: "false", onerror: () => picture.replaceWith(make("span", { class: "none" }, words.grid_no_picture)) });
     const mark = make("span", { class: "tick", "aria-hidden": "true" }, "✓");
     const tile = button("", { "aria-pressed": "false", "aria-label": words.grid_tile(place, false), "data-id": row.id, onclick: () => this.#toggle(tile) }, picture, mark);
     return make("li", {}, Object.assign(tile, { row, place }));

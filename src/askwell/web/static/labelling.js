@@ -49,13 +49,14 @@ export class Labelling extends EventTarget {
     const question = this.current;
     if (!question || this.stage.subject !== question) return false;
     if (this.busy || !this.#answerable(question, kind)) {
-      this.messages.say(this.busy ? words.undoing : words.too_early);
+      this.messages.say(this.busy ? words.undoing : failed(question) ? words.no_image_to_answer : words.too_early);
       return false;
     }
     const seconds = question.failure === null ? this.attention.seconds() : 0;
-    const entry = { id: question.id, key: question.key, kind, label, seconds };
+    const entry = { id: question.id, key: question.key, kind, label, seconds, former: question.former ?? null };
     this.recent.add(entry, question.picture);
     this.outbox.put(entry);
+    if (entry.former) this.session.counted(entry.former, -1);
     this.session.counted(entry, 1);
     this.messages.pass();
     this.messages.announce(words.answered(this.session.nameOf(entry)));
@@ -93,7 +94,7 @@ export class Labelling extends EventTarget {
   }
 
   #answerable(question, kind) {
-    if (question.failure !== null) return WITHOUT_PICTURE.has(kind) && !question.failure.passing;
+    if (question.failure !== null) return failed(question) && WITHOUT_PICTURE.has(kind);
     return this.stage.painted === question;
   }
 
@@ -156,15 +157,19 @@ export class Labelling extends EventTarget {
       if (row === null) return;
     }
     const answer = unsent ?? row.answer ?? last;
-    this.recent.remove(row.id);
+    const former = (unsent ? unsent.former : row.current) ?? null; // the answer that counts again
+    if (former) this.recent.restore(row.id, former);
+    else this.recent.remove(row.id);
     this.session.counted(answer, -1);
+    if (former) this.session.counted(former, 1);
     this.setAside();
     if (this.current) this.questions.putBack(this.current);
-    this.current = this.questions.revive({ id: row.id, key: row.key, evaluation: row.evaluation });
+    this.current = this.questions.revive({ id: row.id, key: row.key, evaluation: row.evaluation, former });
     this.dispatchEvent(new Event("undone"));
     this.tabs.tell({ type: "changed" });
     this.#show();
-    this.messages.say(words.undone(this.session.nameOf(answer)));
+    const name = this.session.nameOf(answer);
+    this.messages.say(former && former.kind !== "skip" ? words.undone_change(name, this.session.nameOf(former)) : words.undone(name));
     this.session.refreshSoon();
   }
 
@@ -183,3 +188,6 @@ export class Labelling extends EventTarget {
     }
   }
 }
+
+/** Whether a question's image cannot be shown, and not for the moment only. */
+const failed = ({ failure }) => failure !== null && !failure.passing;

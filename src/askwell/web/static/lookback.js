@@ -10,6 +10,7 @@ export class LookBack extends EventTarget {
     this.entry = null;
     recent.onchoose = (entry) => this.look(entry);
     labelling.addEventListener("undone", () => this.#end());
+    recent.addEventListener("loaded", () => this.#reread());
   }
 
   get active() {
@@ -36,11 +37,9 @@ export class LookBack extends EventTarget {
     this.entry = entry;
     document.body.dataset.mode = "back";
     this.recent.choose(entry);
-    const place = this.recent.entries.length - this.recent.entries.indexOf(entry);
     this.messages.pass();
-    this.messages.stand("back", `${words.looking_back(this.session.nameOf(entry), place)}. ${words.looking_back_how}`, "mode");
-    this.dispatchEvent(new Event("change"));
-    this.stage.show({ ...pictureOf(entry.id), past: entry }, words.image_alt_back);
+    this.#say();
+    this.stage.show(Object.assign(pictureOf(entry.id), { past: entry }), words.image_alt_back);
   }
 
   leave() {
@@ -53,7 +52,7 @@ export class LookBack extends EventTarget {
   /** Gives the shown image another answer; refused softly when it changed meanwhile, is still on its way, or is not painted yet. */
   async change(kind, label = null) {
     const entry = this.entry;
-    if (this.stage.painted?.past !== entry) return this.messages.say(words.too_early);
+    if (this.stage.painted?.past !== entry) return this.messages.say(this.stage.subject?.failure ? words.no_image_to_change : words.too_early);
     const before = { kind: entry.kind, label: entry.label };
     if (before.kind === kind && before.label === label) return this.leave();
     const done = entry.waiting ? this.#changeUnsent(entry, kind, label) : await this.#changeSent(entry, kind, label);
@@ -63,6 +62,23 @@ export class LookBack extends EventTarget {
     this.tabs.tell({ type: "changed" });
     this.leave();
     return this.messages.say(words.changed(this.session.nameOf(before), this.session.nameOf({ kind, label })));
+  }
+
+  /** Says which answer the image has now. */
+  #say() {
+    const place = this.recent.entries.length - this.recent.entries.indexOf(this.entry);
+    this.messages.stand("back", `${words.looking_back(this.session.nameOf(this.entry), place)}. ${words.looking_back_how}`, "mode");
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The answers were asked for anew: the one looked at may be another by now, or taken back. */
+  #reread() {
+    if (!this.active) return;
+    if (this.recent.entries.includes(this.entry)) this.#say();
+    else {
+      this.leave();
+      this.messages.say(words.gone_elsewhere);
+    }
   }
 
   #end() {
@@ -90,7 +106,7 @@ export class LookBack extends EventTarget {
       return false;
     }
     this.recent.change(entry, { kind, label });
-    this.outbox.put({ id: unsent.id, key: unsent.key, kind, label, seconds: unsent.seconds });
+    this.outbox.put({ id: unsent.id, key: unsent.key, kind, label, seconds: unsent.seconds, former: unsent.former });
     return true;
   }
 

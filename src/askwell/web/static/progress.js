@@ -16,7 +16,7 @@ export function progressView(session, messages) {
         make("p", { class: "lead" }, words.done_of(state.answers, state.total)),
         share(state.answers, state.total),
         ...(state.scored ? [quiet(words.weighed(state.scored))] : []),
-        ...accuracy(state),
+        ...accuracy(named(state, session.classes)),
         make("h3", {}, words.per_class),
         perClass(session),
         make("h3", {}, words.export_title),
@@ -26,6 +26,11 @@ export function progressView(session, messages) {
       );
     },
   };
+}
+
+/** With the names of the classes, which the AUC is of. */
+function named(state, classes) {
+  return { ...state, estimate: state.estimate && { ...state.estimate, classes: classes.map((one) => one.name) } };
 }
 
 function share(part, whole) {

@@ -5,6 +5,7 @@ import { keyName } from "./session.js";
 import { words } from "./words.js";
 
 const SHOWN = 10;
+const MOST = 200; // that the server gives at once
 const THUMB = 112; // pixels: twice the size on the page, for fine screens
 
 export class Recent extends EventTarget {
@@ -24,16 +25,23 @@ export class Recent extends EventTarget {
     return this.entries.at(-1) ?? null;
   }
 
-  /** The server's last answers, followed by those that are on their way; asked again when some were given meanwhile. Throws what the API throws. */
+  /**
+   * The server's last answers, followed by those that are on their way; asked again when some were given meanwhile. While somebody looks
+   * back, the ones before them stay. Throws what the API throws.
+   */
   async load(unsent) {
     const before = this.#changes;
-    const { answers } = await api.history(SHOWN);
+    const { answers } = await api.history(this.chosen ? Math.min(MOST, Math.max(SHOWN, this.entries.length)) : SHOWN);
     if (before !== this.#changes) return this.load(unsent);
     const known = new Map(this.entries.map((entry) => [entry.id, entry]));
-    const rows = [...answers].reverse().map((row) => ({ ...row, thumb: known.get(row.id)?.thumb ?? null, waiting: false }));
-    const waiting = unsent().map((entry) => ({ ...entry, sequence: null, waiting: true, thumb: known.get(entry.id)?.thumb ?? null }));
-    this.entries = newestOfEach([...rows, ...waiting]);
+    const kept = (row, now) => Object.assign(known.get(row.id) ?? { thumb: null }, row, now); // the same object, also for who looks back at it
+    const oldest = answers.at(-1)?.sequence ?? 0;
+    const older = this.chosen ? this.entries.filter(({ sequence }) => sequence !== null && sequence < oldest) : [];
+    const rows = [...answers].reverse().map((row) => kept(row, { waiting: false }));
+    const waiting = unsent().map((entry) => kept(entry, { sequence: null, waiting: true }));
+    this.entries = newestOfEach([...older, ...rows, ...waiting]);
     this.render();
+    this.dispatchEvent(new Event("loaded"));
     return undefined;
   }
 
@@ -68,6 +76,12 @@ export class Recent extends EventTarget {
     this.render();
   }
 
+  /** An answer was taken back, and the former one counts again. */
+  restore(id, former) {
+    const entry = this.entries.find((one) => one.id === id);
+    if (entry) this.change(entry, { ...former, waiting: former.sequence === null || former.sequence === undefined });
+  }
+
   remove(id) {
     this.#changes += 1;
     this.entries = this.entries.filter((entry) => entry.id !== id);
@@ -92,7 +106,11 @@ export class Recent extends EventTarget {
 
   #item(entry) {
     const label = make("span", { class: "label" });
-    const thumb = entry.thumb ?? make("img", { src: imageOf(entry.id, "thumb"), alt: "", loading: "lazy", draggable: "false" });
+    const none = () => {
+      button.classList.add("bare"); // no image to show: the answer's word alone
+      thumb.remove();
+    };
+    const thumb = entry.thumb ?? make("img", { src: imageOf(entry.id, "thumb"), alt: "", loading: "lazy", draggable: "false", onerror: none });
     const button = make("button", { type: "button", onclick: () => this.onchoose(item.entry) }, thumb, label);
     const item = make("li", {}, button);
     return Object.assign(item, { entry, button, label });

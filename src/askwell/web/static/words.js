@@ -1,4 +1,4 @@
-// Every word of the page, in one file: to translate the page, translate this.
+// Every word of the page, in one file: to translate the page, translate this (what the server says of a refusal comes from there).
 export const language = "en";
 
 const integer = new Intl.NumberFormat(language);
@@ -10,6 +10,8 @@ export const decimal = (number) => twoDigits.format(number);
 export const percent = (fraction) => `${integer.format(Math.round(100 * fraction))}\u202f%`;
 const hundredths = (fraction) => integer.format(Math.round(100 * fraction));
 const capital = (sentence) => sentence.charAt(0).toUpperCase() + sentence.slice(1);
+/** Of a sentence of the server, which says what is and what to do about it, the first half. */
+const fact = (sentence) => (sentence.includes(";") ? `${sentence.split(";")[0]}.` : sentence);
 const some = (number, one, many) => `${integer.format(number)} ${number === 1 ? one : many}`;
 const answers = (number) => some(number, "answer", "answers");
 
@@ -68,11 +70,14 @@ export const words = {
   status_round: (round) => [`Round ${count(round)}`, ""],
   status_estimate: (estimate) => [
     percent(estimate.accuracy),
-    ` right ${estimate.final ? `in round ${count(estimate.model_round)} ` : ""}(${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
+    ` right${estimate.final ? ` in round ${count(estimate.model_round)}` : ""}`,
+    ` (${hundredths(estimate.low)}–${percent(estimate.high)}, n = ${count(estimate.n)})`,
   ],
-  status_auc: ({ value, low, high }) => [decimal(value), ` AUC (${decimal(low)}–${decimal(high)})`],
+  status_auc: ({ value, low, high }) => [decimal(value), " AUC", ` (${decimal(low)}–${decimal(high)})`],
   status_no_estimate: "Accuracy not measured yet",
   status_open: "Open progress and export",
+  too_few_classes: "Waiting for two classes",
+  too_few_classes_long: "The model learns again once two classes are in use. Press c to add one or to bring one back; your answers are kept.",
   doing: (doing, found) => (doing === "indexing" ? `Reading the folder, ${some(found, "image", "images")} so far` : (DOING[doing] ?? doing ?? "")),
   time_left: (seconds) => `, ${duration(seconds)} left`,
   theme: { auto: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" },
@@ -90,7 +95,7 @@ export const words = {
   light_reset: "Reset",
   loading: "Loading the next image",
   image_failed: (sentence) =>
-    `${capital(sentence) || "This image cannot be shown; its file may be missing or damaged."} Press b to set it aside, or space to skip it.`,
+    `${capital(fact(sentence)) || "This image cannot be shown; its file may be missing or damaged."} Press b to set it aside, or space to skip it.`,
   image_waits: (sentence) => `${capital(sentence) || "The image cannot be had at the moment."} This page tries again by itself.`,
 
   // answers
@@ -111,6 +116,8 @@ export const words = {
   gone_class: "a former class",
   answered: (name) => `${name}. Next image.`,
   too_early: "That key came before the image was shown, so it was not counted.",
+  no_image_to_answer: "There is no image to answer. Press b to set it aside, or space to skip it.",
+  no_image_to_change: "This image cannot be shown, so its answer stays as it is.",
   no_such_key: (name) => `No class has the key ${name}.`,
 
   // sending
@@ -130,10 +137,12 @@ export const words = {
   // undo and looking back
   undoing: "Taking back the last answer",
   undone: (name) => `Taken back: ${name}. Here is the image again.`,
+  undone_change: (name, former) => `Taken back: ${name}. It counts as ${former} again.`,
   undo_offline: "The server does not answer, so this answer cannot be taken back yet. Try again in a moment.",
   nothing_to_undo: "There is no answer of yours to take back.",
   looking_back: (name, place) => `Looking back, ${count(place)} ${place === 1 ? "image" : "images"} ago: ${name}`,
   looking_back_how: "Press a key to change the answer, → to come forward.",
+  gone_elsewhere: "The answer you looked at was taken back in another tab.",
   back_again: "Back at the image to label.",
   no_further_back: "This is your first answer.",
   changed: (before, after) => `Changed from ${before} to ${after}.`,
@@ -190,7 +199,7 @@ export const words = {
       ? "None of the images drawn was skipped or unsure."
       : `Missing from it: ${count(skipped)} skipped and ${count(unsure)} unsure, which may well be the harder ones. With all of them wrong it would be ${percent(all_wrong)}, with all of them right ${percent(all_right)}.`,
   auc_line: (estimate) =>
-    `AUC ${decimal(estimate.auc.value)}, between ${decimal(estimate.auc.low)} and ${decimal(estimate.auc.high)} with 95\u202f% confidence: how often an image of the one class is put above one of the other.`,
+    `AUC ${decimal(estimate.auc.value)}, between ${decimal(estimate.auc.low)} and ${decimal(estimate.auc.high)} with 95\u202f% confidence: how often an image of ${estimate.classes?.length === 2 ? `“${estimate.classes[1]}” is put above one of “${estimate.classes[0]}”` : "the one class is put above one of the other"}.`,
   accuracy_none:
     "Not measured yet. Every eighth image is drawn at random to measure the accuracy; the first estimate comes once there is a model and some of these have answers.",
   weighed: ({ round, scored, of }) =>
@@ -219,6 +228,7 @@ export const words = {
   grid_kinds: { unsure: "Unsure", bad: "Bad images", skip: "Skipped" },
   grid_hint: "Select the images that are wrong (click, or arrows and space), then press the key of the right class.",
   grid_none: "Nothing here.",
+  grid_no_picture: "This image cannot be shown.",
   grid_more: "Show more",
   grid_tile: (place, selected) => `Image ${count(place)}${selected ? ", selected" : ""}`,
   grid_selected: (number) => (number === 0 ? "None selected" : `${count(number)} selected`),
@@ -231,12 +241,15 @@ export const words = {
   class_name: "Name",
   class_key_field: "Key",
   class_answers: "Answers",
+  class_answers_of: answers,
   class_actions: "Actions",
   class_retired: "retired",
   rename: "Rename",
   merge: "Merge",
   split: "Split",
   retire: "Retire",
+  bring_back: "Bring back",
+  bring_back_title: (name) => `Bring back “${name}”`,
   cancel: "Cancel",
   add_title: "Add a class",
   add: "Add",
@@ -255,11 +268,23 @@ export const words = {
   class_did: {
     add: (name) => `Added “${name}”.`,
     rename: (name, number) => `Renamed to “${name}”; ${answers(number)} show it.`,
-    merge: (name, number) => `Merged “${name}”; ${answers(number)} moved.`,
+    key: (name) => `Changed the key of “${name}”.`,
+    merge: (name, number, into) => `Merged “${name}” into “${into}”; ${answers(number)} moved.`,
     split: (name, number) => `Split off “${name}”; ${answers(number)} to look through.`,
     retire: (name, number) => `Retired “${name}”; it has ${answers(number)}.`,
     undo: () => "Taken back.",
   },
+  changes_title: "Latest changes",
+  class_changed: {
+    add: ({ name }) => `“${name}” added`,
+    rename: ({ name, before, key }) =>
+      [before ? `“${before}” renamed to “${name}”` : `“${name}”`, key ? `key ${key}` : key === "" ? "no key" : ""].filter(Boolean).join(", "),
+    merge: ({ name, into }) => `“${name}” merged into “${into ?? words.gone_class}”`,
+    split: ({ name, into }) => `“${name}” split off “${into ?? words.gone_class}”`,
+    retire: ({ name }) => `“${name}” retired`,
+  },
+  undo_change: (change) => `Undo: ${change}`,
+  none_of_these: /(?<!\p{L})(none|others?|neither|unknown|rest)(?!\p{L})/iu, // names of a class that earlier answers may have meant a new one by
   class_review: "Earlier answers may belong to it:",
   class_review_one: (name, number) => (number === null ? `review ${name}` : `review ${name} (${count(number)})`),
   key_taken: (key, name) => `The key ${key} belongs to “${name}”; choose another one.`,
@@ -267,6 +292,7 @@ export const words = {
   key_bad: "A key is one digit or one letter.",
   name_bad: "A name starts with a letter or digit, not with = + - or @.",
   name_empty: "Write a name first.",
+  nothing_changed: "Name and key are as before. Change one of them, or cancel.",
 
   // help
   help_keys: [
