@@ -40,6 +40,9 @@ def test_all_of_it_in_miniature_and_nothing_kept(tmp_path):
         ("gal2017 figure4", "there is no experiment called 'figure4'; did you mean"),
         ("gal2017 figure1 --preset cod", "there is no preset of figure1 called 'cod'; did you mean code?"),
         ("gal2017 --smoke --out here", "expected no --out beside --smoke"),
+        ("gal2017 --draw --smoke", "expected no --smoke beside --draw"),
+        ("gal2017 figure1 --out pyproject.toml", "expected a directory for --out, found a file:"),
+        ("gal2017 figure3 --preset zhu --out pyproject.toml", "expected a directory for --out, found a file:"),
         ("gal2017 figure1 --precision fp8", "precision"),
     ],
 )

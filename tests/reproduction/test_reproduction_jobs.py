@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -64,3 +66,25 @@ def refuse_after(file):
 def test_a_worker_that_dies_is_said_in_a_sentence(tmp_path):
     with pytest.raises(WorkerDiedError, match="ended without a word"):
         run_jobs([Job(die, (tmp_path / "a",))] * 2, 2, lambda job: None)
+
+
+BEGINNING = """
+import os, signal, sys
+from pathlib import Path
+
+if __name__ != "__main__":  # a worker that starts, before it is told anything
+    Path(sys.argv[1], str(os.getpid())).write_text(str(getattr(signal.getsignal(signal.SIGINT), "name", "heard")))
+else:
+    from askwell.reproduction.jobs import Job, run_jobs
+
+    run_jobs([Job(os.getpid, ())] * 2, 2, lambda job: None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+
+
+def test_a_worker_that_starts_never_hears_of_ctrl_c(tmp_path):
+    script, said = tmp_path / "beginning.py", tmp_path / "said"
+    script.write_text(BEGINNING)
+    said.mkdir()
+    subprocess.run([sys.executable, script, said], check=True, timeout=120)
+    assert {file.read_text() for file in said.iterdir()} == {"SIG_IGN"}

@@ -123,7 +123,7 @@ def test_what_is_finished_is_not_done_again(whole, monkeypatch):
 
 
 def test_other_settings_are_refused(whole):
-    with pytest.raises(SettingsError, match="begun with, found others"):
+    with pytest.raises(SettingsError, match="begun with, found another nodes; put them back"):
         run_arm(whole / "runs/figure3-code/2v8/mbr/seed-0", CASE.settings, "mbr", 0, 999)
 
 

@@ -7,13 +7,14 @@ import shutil
 import pytest
 from reproduction_small import small_plan
 
-from askwell.errors import SettingsError
+from askwell.errors import CampaignBusyError, SettingsError
 from askwell.report.curves import read_curve, read_queries, write_curve
 from askwell.reproduction import collecting
 from askwell.reproduction.collecting import collect
 from askwell.reproduction.plans import changed
 from askwell.reproduction.running import Places, reproduce
 from askwell.reproduction.second_evaluation import evaluate_again, second_curve_file
+from askwell.store.lock import exclusive
 
 
 def run(plan, place, everything=(), workers=1, notify=lambda headway: None):
@@ -198,7 +199,7 @@ def test_a_committed_result_of_other_settings_that_holds_more_is_kept(finished, 
     less = less._replace(settings=less.settings.model_copy(update={"strategy": ("random",), "rounds": 1}))
     said = run(less, tmp_path)
     assert committed.read_bytes() == before
-    assert any("kept" in sentence and "holds more rounds" in sentence for sentence in said)
+    assert any("kept" in sentence and "holds as many rounds" in sentence for sentence in said)
 
 
 def test_many_queries_are_left_out(finished, tmp_path, monkeypatch):
@@ -210,10 +211,28 @@ def test_many_queries_are_left_out(finished, tmp_path, monkeypatch):
     assert not (tmp_path / "figure1/code/queries.csv").exists()
 
 
-def test_other_settings_are_refused(finished):
+def test_other_settings_are_refused_and_nothing_is_collected(finished):
     place, plan = finished
+    before = {path: path.read_bytes() for path in (place / "results").rglob("*.*")}
     with pytest.raises(SettingsError, match=r"recipe\.precision"):
         run(changed(plan, precision="fp32"), place)
+    assert {path: path.read_bytes() for path in (place / "results").rglob("*.*")} == before
+
+
+def test_a_plan_that_shares_the_campaigns_and_has_other_settings_is_not_collected(finished, tmp_path):
+    place, plan = finished
+    other = changed(small_plan("table2-code"), precision="fp32")
+    places = Places(place / "runs", tmp_path / "results")
+    (said,) = reproduce([plan], [plan, other], places, workers=1, notify=lambda headway: None)
+    assert said.startswith("collected nothing for table2-code, whose settings the campaigns in")
+    assert not (tmp_path / "results/table2").exists()
+
+
+def test_a_campaign_that_another_process_has_is_not_evaluated(finished):
+    place, _ = finished
+    campaign = place / "runs/figure1-code/random/seed-0"
+    with exclusive(campaign), pytest.raises(CampaignBusyError, match="another process is running"):
+        evaluate_again(campaign, "mc_dropout")
 
 
 @pytest.mark.slow

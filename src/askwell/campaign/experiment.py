@@ -2,12 +2,10 @@
 
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from askwell.campaign.campaign import resolved
 from askwell.campaign.checks import check_backbone
 from askwell.campaign.data import dataset_of, moved
 from askwell.campaign.inputs import experiment_features
+from askwell.campaign.interrupts import interrupts_ignored
 from askwell.campaign.lockstep import begun_in_lockstep, run_in_lockstep, runs_in_lockstep
 from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, ExperimentSettings, read_campaign_settings
 from askwell.campaign.tasks import (
@@ -187,7 +186,7 @@ def _run_in_workers(budget: Mapping[CampaignTask, int], workers: int, notify: Ca
     stop = context.Event()
     total = sum(task.settings.rounds + 1 for task in budget)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(stop,)) as pool:
-        with _interrupts_ignored():  # by the workers, which start here and inherit it
+        with interrupts_ignored():  # by the workers, which start here and inherit it
             waiting: set[Future[None]] = {
                 pool.submit(_run_in_worker, task, threads) for task, threads in budget.items()
             }
@@ -204,19 +203,6 @@ def _run_in_workers(budget: Mapping[CampaignTask, int], workers: int, notify: Ca
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ctrl-C is the parent's to handle; a process started inside the block never hears of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only a main thread may, and only it gets Ctrl-C
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _begin_worker(stop: Event) -> None:

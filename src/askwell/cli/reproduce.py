@@ -63,6 +63,12 @@ def reproduce(
 
     if paper not in PAPERS:
         raise UnknownNameError("paper", paper, PAPERS)
+    if smoke and (draw or out_dir is not None):
+        raise SettingsError(
+            "expected no --smoke beside --draw, which draws the committed results and runs nothing; leave one out."
+            if draw
+            else "expected no --out beside --smoke, which writes to a temporary directory; leave one out."
+        )
     here = paper_directory()
     every = read_plans(here)
     if draw:
@@ -70,10 +76,6 @@ def reproduce(
         return
     plans = default_plans(every, experiment) if not (preset or smoke) else chosen(every, experiment, preset)
     if smoke:
-        if out_dir is not None:
-            raise SettingsError(
-                "expected no --out beside --smoke, which writes to a temporary directory; leave one out."
-            )
         with tempfile.TemporaryDirectory() as temporary:
             place = Path(temporary)
             _run_in_miniature(plans, Places(place / "runs", place / "results"), workers)

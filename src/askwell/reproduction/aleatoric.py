@@ -11,8 +11,10 @@ from askwell.report.curves import QueryRow, read_queries
 from askwell.reproduction.corruption import corrupted
 from askwell.reproduction.handed_over import create_or_open
 from askwell.reproduction.plans import Corruption
+from askwell.store.lock import exclusive
 
 SHARES_FILE = "shares.csv"
+SECONDS_TO_WAIT = 10.0
 _PARSERS = {"strategy": text, "seed": count, "round": count, "labels": count, "asked": count, "noisy": count}
 
 
@@ -35,7 +37,9 @@ def run_corrupted(
     noisy = corrupted(load_dataset(settings.dataset), corruption, share, seed)
     with create_or_open(directory, settings, strategy, seed, noisy.data) as campaign:
         campaign.run(noisy.data.oracle, settings.rounds)
-    write_shares(directory / SHARES_FILE, noisy_shares(read_queries(directory / "queries.csv"), noisy.noisy))
+    shares = noisy_shares(read_queries(directory / "queries.csv"), noisy.noisy)
+    with exclusive(directory, wait=SECONDS_TO_WAIT):  # another command may find the same finished campaign
+        write_shares(directory / SHARES_FILE, shares)
 
 
 def noisy_shares(queries: Sequence[QueryRow], noisy: frozenset[str]) -> list[NoisyShare]:

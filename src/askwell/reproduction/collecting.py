@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from askwell.campaign.settings import SETTINGS_FILE, CampaignSettings, read_campaign_settings
+from askwell.campaign.settings import SETTINGS_FILE, read_campaign_settings
 from askwell.report.curves import CurvePoint, read_curve, read_queries, write_curve, write_queries
 from askwell.reproduction.aleatoric import SHARES_FILE, read_shares, write_shares
+from askwell.reproduction.arm_settings import ARM_FILE, Making, making_of_arm
+from askwell.reproduction.begun import check_begun
 from askwell.reproduction.checkout import COMMITS
 from askwell.reproduction.collecting_recipes import collect_recipes
 from askwell.reproduction.committed import (
@@ -29,6 +31,7 @@ from askwell.reproduction.plans import Case, Plan
 from askwell.reproduction.predictions import PREDICTIONS_FILE, read_predictions, write_predictions
 from askwell.reproduction.second_evaluation import second_curve_file
 from askwell.reproduction.ties import TIES_FILE, read_ties, write_ties
+from askwell.reproduction.turns import turn
 from askwell.store.files import replace_file
 
 QUERIES_AT_MOST = 1_000_000  # bytes of queries.csv that are committed
@@ -39,8 +42,16 @@ def collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
     """Write what the campaigns of a case have so far into its results, of each evaluation; returns what was not done, as sentences.
 
     Of each campaign the longer one of what is committed and what is found is kept, and a result with other settings that holds more
-    rounds as a whole: whoever runs an experiment for a while loses no committed result.
+    rounds as a whole, or as many: whoever runs an experiment for a while loses no committed result. Commands take turns.
+
+    Raises SettingsError where the directory was begun with other settings than the plan's.
     """
+    check_begun(plan, case, out)
+    with turn(results):
+        return _collect(plan, case, out, results)
+
+
+def _collect(plan: Plan, case: Case, out: Path, results: Path) -> list[str]:
     if plan.extra.recipes:
         return collect_recipes(plan, case, plan.runs(out), results)
     campaigns = _campaigns(plan, plan.runs(out) / case.name)
@@ -87,8 +98,11 @@ def _write(
         return []
     before = committed_points(plan, case, evaluation, results)
     place = results / plan.results(case, None if evaluation == plan.settings.evaluation else evaluation)
-    if not before and _rows_of_another(plan, case, place, results) > len(found):
-        return [f"kept {place}, which has other settings and holds more rounds than the campaigns in {runs}."]
+    if not before and _rows_of_another(plan, case, place, results) >= len(found):
+        return [
+            f"kept {place}, which has other settings and holds as many rounds as the campaigns in {runs}, or more; "
+            "move it away to have these collected."
+        ]
     keep = longer_of(before, found)
     points = merged(before, found, keep, plan.strategies())
     place.mkdir(parents=True, exist_ok=True)
@@ -105,6 +119,7 @@ def _write(
         about |= {"splits": _rounds_by_split(plan, rows), "seeds": sorted({row.point.seed for row in rows})}
         about |= {"hours": _hours([row.point for row in rows]), "weights": _weights(measured)}
         about = {name: value for name, value in about.items() if name not in ("case", "rounds")}
+        about["settings"] |= {"seeds": _count_of_seeds(plan, about["seeds"])}
         write_lesions(place / "curve.csv", rows)
     else:
         write_curve(place / "curve.csv", points)
@@ -185,27 +200,44 @@ def _with_known(about: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
 def _run(
     plan: Plan, case: Case, evaluation: str, campaigns: Sequence[Path], points: Sequence[CurvePoint], runs: Path
 ) -> dict[str, Any]:
-    made = [read_campaign_settings(path) for path in campaigns if (path / SETTINGS_FILE).exists()]
-    commits = runs / COMMITS
+    made, seeds, commits = _made(campaigns), sorted({point.seed for point in points}), runs / COMMITS
     return {
         "experiment": plan.experiment,
         "preset": plan.preset,
         "case": case.name,
         "evaluation": evaluation,
-        "seeds": sorted({point.seed for point in points}),
+        "seeds": seeds,
         "rounds": _rounds(plan, points),
         "labels": _labels(plan, points),
         "hours": _hours(points),
         "commits": commits.read_text(encoding="utf-8").split() if commits.exists() else [],
         "versions": _distinct(_versions(each) for each in made),
         "hardware": _hardware(made),
-        "settings": settings_of(plan, case),
+        "settings": settings_of(plan, case) | {"seeds": _count_of_seeds(plan, seeds)},
         "reproduction": plan.extra.model_dump(mode="json", exclude_none=True),
     }
 
 
-def _versions(settings: CampaignSettings) -> dict[str, str]:
-    return settings.made_with.model_dump(mode="json", include={"askwell", "torch", "python"})
+def _made(campaigns: Sequence[Path]) -> list[Making]:
+    """What campaigns, and arms that say it, were begun with."""
+    made = []
+    for path in campaigns:
+        if (path / SETTINGS_FILE).exists():
+            settings = read_campaign_settings(path)
+            network = {"device": settings.recipe.device, "precision": settings.recipe.precision}
+            made.append(Making(settings.made_with, network))
+        elif (path / ARM_FILE).exists() and (about := making_of_arm(path)) is not None:
+            made.append(about)
+    return made
+
+
+def _count_of_seeds(plan: Plan, held: Sequence[int]) -> int:
+    """The plan's, or as many as are held already where it has fewer now."""
+    return max(plan.settings.seeds, max(held) + 1)
+
+
+def _versions(made: Making) -> dict[str, str]:
+    return made.made_with.model_dump(mode="json", include={"askwell", "torch", "python"})
 
 
 def _rounds(plan: Plan, points: Sequence[CurvePoint]) -> dict[str, dict[str, str]]:
@@ -236,16 +268,10 @@ def _distinct(values: Iterable[Mapping[str, str]]) -> list[Mapping[str, str]]:
     return [dict(each) for each in sorted({tuple(value.items()) for value in values})]
 
 
-def _hardware(made: Sequence[CampaignSettings]) -> dict[str, Any]:
-    """What the campaigns say of their machine, and this machine's processor by name."""
+def _hardware(made: Sequence[Making]) -> dict[str, Any]:
+    """What campaigns and arms say of their machine, and this machine's processor by name."""
     about = _distinct(
-        {
-            "processor": each.made_with.processor,
-            "threads": str(each.made_with.threads),
-            "device": each.recipe.device,
-            "precision": each.recipe.precision,
-        }
-        for each in made
+        {"processor": each.made_with.processor, "threads": str(each.made_with.threads), **each.network} for each in made
     )
     return {"collected on": _processor(), "campaigns": about}
 

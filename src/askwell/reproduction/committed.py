@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from askwell.report.curves import CurvePoint, QueryRow, read_curve
 from askwell.reproduction.aleatoric import NoisyShare
 from askwell.reproduction.folds import SCORES_FILE, FoldScore, read_scores
 from askwell.reproduction.lesions import LesionPoint, read_lesions
-from askwell.reproduction.plans import Case, Plan
+from askwell.reproduction.plans import Case, Extra, Plan
 
 Campaigns = frozenset[tuple[str, int]]  # strategy and seed
 MAY_DIFFER = (
@@ -39,8 +39,12 @@ def committed_lesions(plan: Plan, case: Case, results: Path) -> list[LesionPoint
 
 
 def settings_of(plan: Plan, case: Case) -> dict[str, Any]:
-    """The settings as run.json has them: of all splits together, which differ in their data set alone, those of the plan."""
-    return (plan if case.split else case).settings.model_dump(mode="json", exclude_none=True)
+    """The settings as run.json has them: of all splits together, which differ in their data set alone, those of the plan.
+
+    Settings that nothing of the plan reads are left out.
+    """
+    settings = (plan if case.split else case).settings.model_dump(mode="json", exclude_none=True)
+    return _without(settings, plan.not_run())
 
 
 def committed_run(directory: Path) -> dict[str, Any] | None:
@@ -90,22 +94,32 @@ def committed_recipes(plan: Plan, case: Case, results: Path) -> list[FoldScore]:
     run = json.loads((place / "run.json").read_text(encoding="utf-8"))
     own = plan.extra.model_dump(mode="json", exclude_none=True)["recipes"]
     changes = run["reproduction"]["recipes"]
-    if run["settings"]["seeds"] != plan.settings.seeds or _what_it_is(run["settings"]) != _what_it_is(
-        settings_of(plan, case)
-    ):
+    if run["settings"]["seeds"] != plan.settings.seeds or not _same_settings(plan, case, run["settings"]):
         return []
     return [score for score in read_scores(place / SCORES_FILE) if own.get(score.recipe) == changes[score.recipe]]
 
 
 def _is_of(plan: Plan, case: Case, directory: Path) -> bool:
     run = committed_run(directory)
-    return (
-        run is not None
-        and _what_it_is(run["settings"]) == _what_it_is(settings_of(plan, case))
-        and run["reproduction"].get("splits", {}) == plan.extra.splits
-        and run["reproduction"].get("folds", False) == plan.extra.folds
-    )
+    return run is not None and _same_settings(plan, case, run["settings"]) and _same_table(plan, run["reproduction"])
 
 
-def _what_it_is(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in what_is_said(settings).items() if name not in MAY_DIFFER}
+def _same_settings(plan: Plan, case: Case, found: dict[str, Any]) -> bool:
+    """Results of an older askwell name settings that nothing of the plan reads."""
+    aside = {*MAY_DIFFER, *plan.not_run()}
+    return _without(what_is_said(found), aside) == _without(what_is_said(settings_of(plan, case)), aside)
+
+
+def _same_table(plan: Plan, found: dict[str, Any]) -> bool:
+    """Whether a result's table [reproduction] says the same of what its campaigns and arms are."""
+    names = [
+        "splits",
+        "folds",
+        *(["share"] if plan.extra.corruptions else []),
+        *(["mbr_nodes"] if plan.extra.mbr else []),
+    ]
+    return all(found.get(name, Extra.model_fields[name].default) == getattr(plan.extra, name) for name in names)
+
+
+def _without(settings: dict[str, Any], names: Container[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in names}

@@ -9,6 +9,7 @@ from askwell.reproduction.lesion_figures import draw_lesions
 from askwell.reproduction.published import AUTHORS_FILE, BINARY_RUN, SET_A, TABLE_1_RUN, authors_curves, published_name
 from askwell.reproduction.results import Result, Seeds, read_results
 from askwell.reproduction.tables import PRESETS, Results, filled
+from askwell.reproduction.turns import turn
 from askwell.store.files import replace_file
 
 FIGURES, RESULTS, PAGE = "figures", "results", "README.md"
@@ -20,8 +21,14 @@ LABELS = "labels trained on"
 def draw(settings: Path, place: Path) -> list[Path]:
     """Draw the results below ``place`` into its figures, and fill the README's tables in; returns what was written.
 
-    settings is the directory with the authors' curves and the README that is filled in.
+    settings is the directory with the authors' curves and the README that is filled in. Commands that collect or draw the
+    same results take turns.
     """
+    with turn(place / RESULTS):
+        return _draw(settings, place)
+
+
+def _draw(settings: Path, place: Path) -> list[Path]:
     results = read_results(place / RESULTS)
     authors = settings / AUTHORS_FILE
     (place / FIGURES).mkdir(parents=True, exist_ok=True)

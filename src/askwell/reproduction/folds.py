@@ -26,6 +26,7 @@ from askwell.reproduction.handed_over import create_or_open
 from askwell.scoring.evaluation import evaluate
 from askwell.scoring.local import predict_log_probs
 from askwell.store.files import replace_file
+from askwell.store.lock import exclusive
 
 SCORES_FILE, SETTINGS_OF_SCORES = "scores.csv", "recipe.toml"
 _PARSERS = {"recipe": text, "repeat": count, "fold": count, "auc": fraction, "nll": number}
@@ -55,11 +56,16 @@ def run_fold(
 
 def run_recipe(file: Path, settings: ExperimentSettings, name: str, changes: Mapping[str, Any], features: Path) -> None:
     """Fit a recipe to four folds and measure it on the fifth, for all folds of all repeats; nothing is kept but the scores."""
-    recipe, scores = resolved(changed_recipe(settings.recipe, name, changes)), list[FoldScore]()
-    own = settings.model_copy(update={"recipe": recipe})
-    if is_measured(file, own):
-        return
-    whole = _training_images(own)
+    own = settings.model_copy(update={"recipe": resolved(changed_recipe(settings.recipe, name, changes))})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(file.parent):
+        if not is_measured(file, own):
+            _measure(file, own, name, features)
+
+
+def _measure(file: Path, settings: ExperimentSettings, name: str, features: Path) -> None:
+    recipe, scores = settings.recipe, list[FoldScore]()
+    whole = _training_images(settings)
     for repeat in range(settings.seeds):
         for number_of_fold, part in enumerate(folds(whole, repeat)):
             train, test = _part_features(file.parent / FEATURES / name, whole, part, recipe, features)
@@ -80,7 +86,7 @@ def run_recipe(file: Path, settings: ExperimentSettings, name: str, changes: Map
                 each.array.unlink()
                 each.note.unlink()
     write_scores(file, scores)
-    text_of = settings_as_toml(own)
+    text_of = settings_as_toml(settings)
     replace_file(file.with_name(SETTINGS_OF_SCORES), lambda path: path.write_text(text_of, encoding="utf-8"))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from askwell.campaign.interrupts import interrupts_ignored
 from askwell.errors import WorkerDiedError
 
 
@@ -36,7 +37,8 @@ def run_jobs(jobs: Sequence[Job], workers: int, finished: Callable[[Job], None])
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_begin_worker, initargs=(stop,)) as pool:
-        futures = {pool.submit(_call, job): job for job in jobs}
+        with interrupts_ignored():  # by the workers, which start here and inherit it
+            futures = {pool.submit(_call, job): job for job in jobs}
         try:
             for future in as_completed(futures):
                 future.result()

@@ -1,27 +1,35 @@
 """Run one arm of MBR with one seed into a directory, round by round; killed anywhere, it goes on."""
 
 import itertools
-import json
 from pathlib import Path
+
+import torch
 
 from askwell.campaign.data import dataset_of
 from askwell.campaign.settings import ExperimentSettings
-from askwell.errors import SettingsError
 from askwell.report.curves import CurvePoint, QueryRow, read_curve, read_queries, write_curve, write_queries
+from askwell.reproduction.arm_settings import ARM_FILE, check_arm, write_arm
 from askwell.reproduction.mbr_arms import MBR_ARMS, ArmRound, Nodes
 from askwell.reproduction.pair_graph import PairNodes, pair_nodes
-from askwell.store.files import replace_file
-
-SETTINGS = "arm.json"
+from askwell.store.lock import exclusive
 
 
 def run_arm(directory: Path, settings: ExperimentSettings, name: str, seed: int, nodes: int) -> None:
     """Rounds 0 to ``settings.rounds`` into curve.csv and queries.csv, replaced after each; nothing where all are there.
 
-    settings are the experiment's, its pair of classes among them. Raises SettingsError where the directory was begun with others.
+    settings are the experiment's, its pair of classes among them. Raises SettingsError where the directory was begun with others,
+    CampaignBusyError when another process runs this arm.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    _hold_to(directory, settings, nodes)
+    with exclusive(directory):
+        if (directory / ARM_FILE).exists():
+            check_arm(directory, settings, nodes)
+        else:
+            write_arm(directory, settings, name, nodes, torch.get_num_threads())
+        _run_rounds(directory, settings, name, seed, nodes)
+
+
+def _run_rounds(directory: Path, settings: ExperimentSettings, name: str, seed: int, nodes: int) -> None:
     curve = read_curve(directory / "curve.csv") if (directory / "curve.csv").exists() else []
     if curve and max(point.round for point in curve) >= settings.rounds:
         return
@@ -37,19 +45,6 @@ def run_arm(directory: Path, settings: ExperimentSettings, name: str, seed: int,
         write_curve(directory / "curve.csv", curve)
         if found.number == settings.rounds:
             return
-
-
-def _hold_to(directory: Path, settings: ExperimentSettings, nodes: int) -> None:
-    own = settings.model_dump(mode="json", exclude={"strategy", "seeds", "rounds"}, exclude_none=True)
-    text = json.dumps({**own, "nodes": nodes}, sort_keys=True) + "\n"
-    file = directory / SETTINGS
-    if not file.exists():
-        replace_file(file, lambda path: path.write_text(text, encoding="utf-8"))
-    elif file.read_text(encoding="utf-8") != text:
-        raise SettingsError(
-            f"expected the settings that {directory} was begun with, found others; "
-            "put them back as they were, or choose another --out."
-        )
 
 
 def _asked(pair: PairNodes, rows: list[QueryRow]) -> list[Nodes]:

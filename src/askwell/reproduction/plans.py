@@ -13,10 +13,12 @@ from askwell.pool.named.isic2016_splits import FOLDS
 EXPERIMENTS = ("figure1", "table1", "table2", "figure2", "figure3", "aleatoric", "figure5")
 DEFAULT_PRESET, OTHER_DEFAULTS = "code", {"figure5": "text"}  # the authors published no code of figure 5
 TABLE = "reproduction"
+NETWORKS_ONLY = frozenset({"strategy", "recipe", "samples", "candidates", "memory_mb"})  # settings
 SUFFIXES = {"point": "point", "mc_dropout": "mc"}  # of the directory of the evaluation that is not the preset's own
 
 Evaluation = Literal["point", "mc_dropout"]
 MbrArm = Literal["mbr", "mbr_cnn", "mbr_authors"]
+NETWORK_ARMS = frozenset({"mbr_cnn", "mbr_authors"})  # that train a network each round
 Corruption = Literal["noise", "ambiguous"]
 
 
@@ -133,6 +135,13 @@ class Plan(NamedTuple):
         """
         parts = [self.preset, "" if case.split else case.name, SUFFIXES[evaluation] if evaluation else ""]
         return Path(self.experiment) / "-".join(part for part in parts if part)
+
+    def not_run(self) -> frozenset[str]:
+        """Settings of networks that no campaign or arm of it reads: where only mbr runs."""
+        if self.extra.networks:
+            return frozenset()
+        trains = not NETWORK_ARMS.isdisjoint(self.extra.mbr)
+        return NETWORKS_ONLY - {"recipe"} if trains else NETWORKS_ONLY
 
     def strategies(self) -> tuple[str, ...]:
         """The strategies of its campaigns; none where only mbr runs."""

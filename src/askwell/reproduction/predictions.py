@@ -13,6 +13,7 @@ from askwell.campaign.steps import class_indices, load_round, predict_test
 from askwell.campaign.studies.reopening import reopened
 from askwell.campaign.workspace import Stage, Workspace
 from askwell.report.csv_files import count, fraction, read_rows, text, write_rows
+from askwell.store.lock import exclusive
 
 PREDICTIONS_FILE = "predictions.csv"
 LOGISTIC = "logistic_regression"
@@ -36,7 +37,7 @@ def predict_at_the_end(campaign: Path) -> None:
     file = campaign / PREDICTIONS_FILE
     if file.exists():
         return
-    with reopened(campaign) as (workspace, rounds, oracle):
+    with exclusive(campaign), reopened(campaign) as (workspace, rounds, oracle):
         settings, images = workspace.settings, workspace.test.images
         found = predict_test(workspace, load_round(workspace, rounds - 1), rounds - 1, _silence)
         labels = workspace.store.round_records()[-1].labels
@@ -45,8 +46,8 @@ def predict_at_the_end(campaign: Path) -> None:
             answers = oracle.answer(list(workspace.pool.ids))
             truth = torch.tensor(class_indices(answers, settings.classes))
             rows += _rows(LOGISTIC, 0, len(truth), workspace, logistic_regression(workspace, truth))
-    assert len(images) == len(found.labels), "every test image could be read"
-    write_predictions(file, rows)
+        assert len(images) == len(found.labels), "every test image could be read"
+        write_predictions(file, rows)
 
 
 def logistic_regression(workspace: Workspace, labels: torch.Tensor) -> list[float]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from askwell.campaign.campaign import resolved
-from askwell.campaign.experiment import check_experiment, run_experiment
+from askwell.campaign.experiment import run_experiment
 from askwell.campaign.inputs import FEATURES
 from askwell.campaign.tasks import Standing
+from askwell.errors import SettingsError
 from askwell.pool.named.isic2016_splits import FOLDS
 from askwell.reproduction.aleatoric import run_corrupted
+from askwell.reproduction.begun import check_begun
 from askwell.reproduction.checkout import COMMITS, commit
 from askwell.reproduction.collecting import collect
 from askwell.reproduction.committed import Campaigns, committed_recipes, known_campaigns
@@ -29,6 +31,7 @@ from askwell.reproduction.plans import Case, Plan
 from askwell.reproduction.predictions import predict_at_the_end
 from askwell.reproduction.second_evaluation import evaluate_again
 from askwell.reproduction.ties import count_ties
+from askwell.reproduction.turns import turn
 from askwell.store.files import replace_file
 
 
@@ -57,9 +60,13 @@ def reproduce(
     """Run or continue every case of the plans, campaigns ``workers`` at a time in one thread each; returns sentences for the user.
 
     ``everything`` are all plans: those that share campaigns with one of ``plans`` have their results collected too, at the start, after
-    every finished campaign, and at the end, however it comes. Raises what the first failing campaign raised.
+    every finished campaign, and at the end, however it comes. Raises what the first failing campaign raised, SettingsError before anything
+    is run or collected where a directory was begun with other settings.
     """
     said: dict[str, None] = {}
+    for plan in plans:
+        for case in plan.cases():
+            check_begun(plan, case, places.out)
     for plan in plans:
         sharing = [plan, *(other for other in everything if other.name != plan.name and _shares(other, plan, places))]
         for case in plan.cases():
@@ -68,15 +75,28 @@ def reproduce(
                 for each in sharing:
                     for own in each.cases():
                         if own.name == name:
-                            said.update(dict.fromkeys(collect(each, own, places.out, places.results)))
+                            said.update(dict.fromkeys(_collected(each, own, places, shares=each is not sharing[0])))
 
-            _note_commit(plan.runs(places.out))
+            with turn(places.results):
+                _note_commit(plan.runs(places.out))
             gather()
             try:
                 _run_case(plan, case, places, workers, notify, gather)
             finally:
                 gather()
     return list(said)
+
+
+def _collected(plan: Plan, case: Case, places: Places, *, shares: bool) -> list[str]:
+    """What was not collected. A plan that shares campaigns, which are of other settings now, is passed over."""
+    try:
+        return collect(plan, case, places.out, places.results)
+    except SettingsError:
+        if not shares:
+            raise
+        return [
+            f"collected nothing for {plan.name}, whose settings the campaigns in {plan.runs(places.out)} do not have."
+        ]
 
 
 def _shares(other: Plan, plan: Plan, places: Places) -> bool:
@@ -132,7 +152,6 @@ def _run_campaigns(
 ) -> None:
     """The loop's own experiment; results are gathered whenever another campaign has come to its end."""
     settings = case.settings
-    check_experiment(settings, directory, resume=True)
     finished, rounds = _finished(case, directory), -1
 
     def heard(standing: Standing) -> None:
@@ -166,8 +185,6 @@ def _is_finished(case: Case, campaign: Path) -> bool:
 def _noisy_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> list[Job]:
     if case.corruption is None:
         return []
-    handed_over = case.settings.model_copy(update={"dataset": None})  # these campaigns are handed their images
-    check_experiment(handed_over, directory, resume=True)
     return [
         Job(run_corrupted, (place, case.settings, strategy, seed, case.corruption, plan.extra.share))
         for strategy, seed, place in _places(plan.strategies(), case.settings.seeds, directory, known)
@@ -175,8 +192,6 @@ def _noisy_jobs(plan: Plan, case: Case, directory: Path, known: Campaigns) -> li
 
 
 def _fold_jobs(plan: Plan, case: Case, fold: int, directory: Path, known: Campaigns) -> list[Job]:
-    handed_over = case.settings.model_copy(update={"dataset": None})
-    check_experiment(handed_over, directory, resume=True)
     features = directory.parent / FEATURES
     places = _places(plan.strategies(), case.settings.seeds, directory, known)
     if places:

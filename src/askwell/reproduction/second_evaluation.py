@@ -9,6 +9,7 @@ from askwell.campaign.steps import load_round, predict_test
 from askwell.campaign.workspace import Stage
 from askwell.report.curves import CurvePoint, read_curve, write_curve
 from askwell.scoring.evaluation import evaluate
+from askwell.store.lock import exclusive
 
 
 def second_curve_file(campaign: Path, evaluation: str) -> Path:
@@ -21,7 +22,14 @@ def evaluate_again(campaign: Path, evaluation: str, every: int = 1) -> None:
 
     Rounds that have been measured are not measured again. The images are those of a named data set; masks are those of the campaign's
     seed and round.
+
+    Raises CampaignBusyError when another process runs or measures this campaign.
     """
+    with exclusive(campaign):
+        _measure(campaign, evaluation, every)
+
+
+def _measure(campaign: Path, evaluation: str, every: int) -> None:
     file = second_curve_file(campaign, evaluation)
     done = read_curve(file) if file.exists() else []
     measured, rounds = {point.round for point in done}, read_curve(campaign / "curve.csv")

@@ -11,6 +11,7 @@ from askwell.campaign.strategies import strategy_named
 from askwell.campaign.studies.reopening import reopened
 from askwell.report.csv_files import count, read_rows, text, write_rows
 from askwell.scoring.local import score_pool
+from askwell.store.lock import exclusive
 
 TIES_FILE = "ties.csv"
 _PARSERS = {
@@ -44,7 +45,7 @@ def count_ties(campaign: Path, split: str) -> None:
     """Score the candidates of every query of a finished campaign again, from the weights it was scored with; written beside its curve."""
     if (campaign / TIES_FILE).exists():
         return
-    with reopened(campaign) as (workspace, rounds, _):
+    with exclusive(campaign), reopened(campaign) as (workspace, rounds, _):
         settings, store = workspace.settings, workspace.store
         strategy, found = strategy_named(settings.strategy), list[Ties]()
         assert strategy.posterior is not None, "a strategy that scores nothing has no ties"
@@ -66,7 +67,7 @@ def count_ties(campaign: Path, split: str) -> None:
             found.append(
                 Ties(settings.strategy, settings.seed, number, len(positions), len(query), distinct, tied, split)
             )
-    write_ties(campaign / TIES_FILE, found)
+        write_ties(campaign / TIES_FILE, found)
 
 
 def write_ties(file: Path, rows: list[Ties]) -> None:
