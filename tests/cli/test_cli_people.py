@@ -101,3 +101,32 @@ def test_an_import_of_nothing_says_so(campaign: Path, told: Told, name: str, tex
     assert (code, printed[:15]) == (0, "0 answers taken")
     assert said.strip() == (f"note: {remark}." if remark else "")
     assert json.loads(told(f"import photos-askwell {name} --json")[1])["remark"] == remark
+
+
+def test_a_campaign_without_a_model_and_one_whose_sample_was_released_have_a_report(campaign: Path, told: Told):
+    code, printed, said = told("report photos-askwell")
+    assert code == 0, said
+    assert "The accuracy is not measured yet" in printed
+    assert "How long the answers took is not known." in printed
+    with LabellingStore(campaign / "campaign.db") as store:
+        store.release_sample("seed")
+    assert "cannot be measured any more" in " ".join(told("report photos-askwell")[1].split())
+
+
+def test_what_takes_experiments_only_says_so_of_a_campaign_that_people_label(campaign: Path, told: Told):
+    for line in ("diagnose photos-askwell", "replay photos-askwell --model bcnn"):
+        code, _, said = told(line)
+        assert code == 1
+        assert "expected a campaign of `askwell run` in photos-askwell, found one that people label" in said
+    code, _, said = told("report photos-askwell other")
+    assert code == 2
+    assert "expected one campaign that people label, found 2 directories" in said
+    assert told("report other --names")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["label", "predict", "export", "import", "report"])
+def test_the_help_has_an_example_and_names_campaigns_that_people_label(command: str, told: Told):
+    code, printed, _ = told(f"{command} --help")
+    assert code == 0
+    assert f"Example: askwell {command} photos" in printed
+    assert command == "label" or printed.count("photos-askwell") >= 2

@@ -256,11 +256,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_campaign_settings(directory: Path) -> CampaignSettings:
-    """The settings of the campaign in a directory; CampaignStateError when there is none."""
+    """The settings of the campaign in a directory; CampaignStateError when there is none, or one that people label."""
     path = directory / SETTINGS_FILE
     if not path.is_file():
         raise CampaignStateError(f"expected a campaign in {directory}, found no {SETTINGS_FILE}; check the path.")
-    return check_settings(CampaignSettings, read_toml(path), str(path))
+    values = read_toml(path)
+    if values.get("kind") == "labelling":
+        raise CampaignStateError(
+            f"expected a campaign of `askwell run` in {directory}, found one that people label; report, export, import, predict and backup "
+            "take it, and nothing else does."
+        )
+    return check_settings(CampaignSettings, values, str(path))
 
 
 def settings_as_toml(settings: BaseModel) -> str:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 EXAMPLES = 3  # of each reason why something was not taken
 MODEL = "model"
-CampaignArgument = Annotated[Path, typer.Argument(help="One campaign's directory.")]
+CampaignArgument = Annotated[
+    Path, typer.Argument(help="A campaign's directory: photos-askwell of `askwell label`, or one of `askwell run`.")
+]
 Form = Literal["csv", "jsonl", "labelstudio", "folders"]
 
 
@@ -28,7 +30,10 @@ def export(
     campaign: CampaignArgument,
     form: Annotated[
         Literal["csv", "jsonl", "labelstudio", "folders", "model"],
-        typer.Option("--format", help="Labels as a table, lines, tasks or class folders; or the last round's model."),
+        typer.Option(
+            "--format",
+            help="Labels as a table, JSON lines, Label Studio's tasks or a folder for each class; or the last round's model.",
+        ),
     ] = "csv",
     target: Annotated[
         Path | None,
@@ -38,8 +43,8 @@ def export(
     images: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of the images, for class folders.",
-            show_default="the experiment's; to be named for `askwell label`",
+            help="For class folders: where the images are. A campaign of `askwell label` needs it.",
+            show_default="the experiment's folder",
         ),
     ] = None,
     predictions: Annotated[
@@ -50,7 +55,10 @@ def export(
         typer.Option(help="Before an image's id in a task's address.", show_default="Label Studio's local files"),
     ] = None,
 ) -> None:
-    """Write a campaign's labels, or its model, for other programs: see docs/exchange.md."""
+    """Write a campaign's labels, or its model, for other programs: see docs/exchange.md.
+
+    Example: askwell export photos-askwell --format csv --out labels.csv
+    """
     from askwell.campaign.exchanging import images_of, records_of
     from askwell.exchange.class_folders import write_class_folders
     from askwell.exchange.csv_labels import write_csv
@@ -94,7 +102,10 @@ def import_(
     strict: Annotated[bool, typer.Option("--strict", help="Take nothing unless all can be taken.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Take earlier labels into a campaign. Names of images or classes that are unknown or ambiguous are reported, never guessed."""
+    """Take earlier labels into a campaign. Names of images or classes that are unknown or ambiguous are reported, never guessed.
+
+    Example: askwell import photos-askwell old.csv:image,diagnosis --dry-run
+    """
     from askwell.campaign.exchanging import import_labels
     from askwell.store.names import check_name
 
@@ -131,11 +142,17 @@ def import_(
 
 
 def predict(
-    source: Annotated[Path, typer.Argument(help="A campaign, or a model from askwell export --format model.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A campaign (photos-askwell of `askwell label`, or one of `askwell run`), or a model from askwell export."
+        ),
+    ],
     pool: Annotated[
         str | None,
         typer.Argument(
-            help="A folder of images, or a named data set.", show_default="the campaign's images without label"
+            help="A folder of images, or a named data set. A campaign of `askwell label` and a model need one.",
+            show_default="an experiment's images without label",
         ),
     ] = None,
     target: Annotated[Path, typer.Option("--out", help="The table to write.")] = Path("predictions.csv"),
@@ -147,7 +164,10 @@ def predict(
         str | None, typer.Option(help="A frozen trunk's weights, for a model.", show_default="looked for by name")
     ] = None,
 ) -> None:
-    """Label the rest: class probabilities with total, aleatoric and epistemic uncertainty (in nats) by the last round's model."""
+    """Label the rest: class probabilities with total, aleatoric and epistemic uncertainty (in nats) by the last round's model.
+
+    Example: askwell predict photos-askwell photos/ --rest
+    """
     from askwell.campaign.predicting import check_knows_its_images, images_named, images_without_label, without_answers
     from askwell.campaign.predicting import predict as run_predictions
     from askwell.campaign.saved_model import read_model

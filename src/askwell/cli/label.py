@@ -18,44 +18,80 @@ SECONDS_TO_OPEN = 60.0  # for the browser to read the file that leads it to the 
 
 
 def label(
-    folder: Annotated[Path, typer.Argument(help="The images, nested as they like.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of images; folders within it are searched too.")],
     classes: Annotated[
-        str | None, typer.Option(help="Their names, with commas; at the beginning only.", show_default=False)
+        str | None,
+        typer.Option(
+            help="The classes' names, with commas. Say them at the first start; later, change them on the page.",
+            show_default=False,
+        ),
     ] = None,
     campaign: Annotated[
-        Path | None, typer.Option(help="The campaign's directory.", show_default="FOLDER-askwell")
+        Path | None,
+        typer.Option(
+            help="The directory that keeps the answers and all else of this campaign.", show_default="FOLDER-askwell"
+        ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Of the page.", show_default="8642 or a free one")
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="The port on which the page is served.",
+            show_default="the last one; at first 8642 or a free one",
+        ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; beyond this machine it needs --insecure.")
+        str,
+        typer.Option(help="The address on which the page is served; one that other machines reach needs --insecure."),
     ] = "127.0.0.1",
     annotators: Annotated[
-        str | None, typer.Option(help="Who labels, with commas: a link for each.", show_default="you")
+        str | None,
+        typer.Option(help="The names of the people who label, with commas; each gets a link.", show_default="you"),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="The pre-trained network to learn on.", show_default="squeezenet1_1")
+        str | None,
+        typer.Option(
+            help="The pre-trained network that turns images into numbers to learn from; one of torchvision.",
+            show_default="squeezenet1_1",
+        ),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="A file with its weights.", show_default="the published ones")
+        str | None,
+        typer.Option(
+            help="A file with the weights of that network, for a machine that cannot fetch them.",
+            show_default="the published ones",
+        ),
     ] = None,
     groups: Annotated[
         str | None,
         typer.Option(
-            help="What belongs together (a patient's images): an expression on the names, or file.csv:column.",
+            help="Which images belong together, such as one patient's: a regular expression on their paths, or FILE.csv:column.",
             show_default=False,
         ),
     ] = None,
     origin: Annotated[
-        str | None, typer.Option(help="Of a TLS proxy before the page: https://NAME.", show_default=False)
+        str | None,
+        typer.Option(
+            help="The address that people see where a TLS proxy stands before the page: https://NAME.",
+            show_default=False,
+        ),
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Whether to open the page in a browser.")
+    ] = True,
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let others of a private network reach the page unencrypted.")
+        bool,
+        typer.Option(
+            "--insecure",
+            help="Allow that a private network reaches the page unencrypted: others there could read along.",
+        ),
     ] = False,
 ) -> None:
-    """Label a folder of images: a local page shows the most informative one, takes one key press, and keeps learning meanwhile."""
+    """Label a folder of images: a local page shows the most informative one, takes one key press, and keeps learning meanwhile.
+
+    Example: askwell label photos/ --classes benign,malignant
+    """
     from askwell.campaign.processes import Children, PageProcess, campaign_directory, last_port, listening_socket
 
     folder = folder.expanduser().absolute()

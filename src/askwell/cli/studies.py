@@ -14,12 +14,45 @@ if TYPE_CHECKING:
     from askwell.campaign.studies.refits import Headway
     from askwell.learning.recipe import Recipe
 
-Directories = Annotated[list[Path], typer.Argument(help="Campaigns, or directories that hold them.")]
+Directories = Annotated[list[Path], typer.Argument(help="Campaigns of `askwell run`, or directories that hold them.")]
 
 
-def report(directories: Directories, out_dir: Out = None) -> None:
-    """Draw curves, tables and report.html again from the campaigns' files."""
-    summarise(directories, out_dir or directories[0] / "report")
+def report(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Campaigns of `askwell run` or directories that hold them, or one of `askwell label` (photos-askwell)."
+        ),
+    ],
+    out_dir: Annotated[
+        Path | None,
+        typer.Option("--out", help="Directory for what is written.", show_default="report/ in the first of them"),
+    ] = None,
+    names: Annotated[
+        bool, typer.Option("--names", help="Of a campaign that people label: tell who labelled, and its files' names.")
+    ] = False,
+) -> None:
+    """Write report.html, with curves and tables, of experiments or of one campaign that people label.
+
+    Example: askwell report photos-askwell
+    """
+    from askwell.campaign.people_report import labelled_ones, report_people
+    from askwell.errors import SettingsError
+
+    by_people, out_dir = labelled_ones(directories), out_dir or directories[0] / "report"
+    if not by_people:
+        if names:
+            raise SettingsError("expected a campaign that people label for --names, found an experiment; leave it out.")
+        summarise(directories, out_dir)
+        return
+    if len(directories) > 1:
+        raise SettingsError(
+            f"expected one campaign that people label, found {len(directories)} directories; report each by itself."
+        )
+    written = report_people(by_people[0], out_dir, names=names)
+    print_table(written.classes.header, written.classes.rows)
+    _say(written.sentences)
+    _say_files(written.files)
 
 
 def replay(
@@ -67,7 +100,7 @@ def replay(
 
 
 def diagnose(
-    campaign: Annotated[Path, typer.Argument(help="One campaign's directory.")],
+    campaign: Annotated[Path, typer.Argument(help="One campaign of `askwell run`, its directory.")],
     round_number: Annotated[
         int | None, typer.Option("--round", help="After which round.", show_default="the last")
     ] = None,
@@ -131,8 +164,7 @@ def summarise(directories: list[Path], out_dir: Path) -> None:
     if summary.rows:
         print_table(summary.header, summary.rows)
     _say(summary.sentences)
-    for path in summary.files:
-        out.print(str(path), style="dim", soft_wrap=True)
+    _say_files(summary.files)
 
 
 def _other_recipe(directories: Sequence[Path], model: str | None, file: Path | None) -> "Recipe":
@@ -187,3 +219,8 @@ def _progress(what: str) -> Iterator[Callable[["Headway"], None]]:
 def _say(sentences: Sequence[str]) -> None:
     for sentence in sentences:
         out.print(sentence, highlight=False, markup=False)
+
+
+def _say_files(files: Sequence[Path]) -> None:
+    for path in files:
+        out.print(str(path), style="dim", soft_wrap=True)

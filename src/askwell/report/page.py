@@ -4,14 +4,9 @@ No script, no request: figures and pictures are inlined and the styles are in th
 matplotlib.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
 
 from askwell.errors import UsageError
 from askwell.report import imbalance, tables, verdicts, wording
@@ -22,18 +17,10 @@ from askwell.report.evaluations import RunEvaluation
 from askwell.report.labels import DEFAULT_TARGETS, LabelsRow, labels_table, shown_targets
 from askwell.report.paired import paired_test
 from askwell.report.pictures import Picture, data_addresses, picture_requests
+from askwell.report.rendering import Drawn, inlined, write_page
 from askwell.report.set_aside import SetAside
-from askwell.store.files import replace_file
 
-PAGE_NAME = "report.html"
 LEARNING, CALIBRATION = "learning_curves", "calibration"  # the figures' names
-
-
-class _Drawn(NamedTuple):
-    """A figure inlined, and the names of its files; empty where there was nothing to draw."""
-
-    figure: Markup = Markup("")
-    names: tuple[str, ...] = ()
 
 
 class _Shown(NamedTuple):
@@ -90,15 +77,10 @@ def write_report(
     }
     directory.mkdir(parents=True, exist_ok=True)
     drawn = drawn_figures(points, evaluations)
-    content |= {"learning": _learning_figure(points, directory, shown) if LEARNING in drawn else _Drawn()}
+    content |= {"learning": _learning_figure(points, directory, shown) if LEARNING in drawn else Drawn()}
     reliable = reliabilities(evaluations)
-    content |= {"calibration": _calibration_figure(points, reliable, directory) if CALIBRATION in drawn else _Drawn()}
-    template = files("askwell.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template).render(content)
-    path = directory / PAGE_NAME
-    replace_file(path, lambda temporary: temporary.write_bytes(page.encode("utf-8", "replace")))
-    return path
+    content |= {"calibration": _calibration_figure(points, reliable, directory) if CALIBRATION in drawn else Drawn()}
+    return write_page("page.html.jinja", content, directory)
 
 
 def drawn_figures(points: Sequence[CurvePoint], evaluations: Sequence[RunEvaluation] = ()) -> tuple[str, ...]:
@@ -156,40 +138,21 @@ def _two_classes(
     }
 
 
-def _learning_figure(points: Sequence[CurvePoint], directory: Path, targets: Sequence[float]) -> _Drawn:
+def _learning_figure(points: Sequence[CurvePoint], directory: Path, targets: Sequence[float]) -> Drawn:
     from askwell.report.plots import draw_learning_curves  # here, because reading numbers needs no matplotlib
 
     words = (
         f"Test error against labels for {', '.join(curves_by_strategy(points))}; the numbers are in the tables below."
     )
-    return _drawn(draw_learning_curves(points, directory, targets=targets), words)
+    return inlined(draw_learning_curves(points, directory, targets=targets), words)
 
 
-def _calibration_figure(points: Sequence[CurvePoint], reliable: Sequence[Reliability], directory: Path) -> _Drawn:
+def _calibration_figure(points: Sequence[CurvePoint], reliable: Sequence[Reliability], directory: Path) -> Drawn:
     from askwell.report.plots import draw_calibration
 
     paths = draw_calibration(points, reliable, directory)
     words = "Accuracy against confidence at the end, and the calibration error against labels; the numbers at the end are in the tables."
-    return _drawn(paths, words) if paths else _Drawn()
-
-
-def _drawn(paths: tuple[Path, Path], words: str) -> _Drawn:
-    png, svg = paths
-    figure = _inline(svg.read_text(encoding="utf-8"), words, prefix=svg.stem)
-    return _Drawn(figure, (png.name, svg.name))
-
-
-def _inline(svg: str, description: str, *, prefix: str) -> Markup:
-    """The SVG as part of a page: no prologue, comments, metadata, namespaces or fixed size, ids of its own, and a text for those who
-    do not see it.
-    """
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{prefix}-", svg)
-    opening, rest = svg.split(">", 1)
-    opening = re.sub(r'\s(?:xmlns(?::\w+)?|width|height|version)="[^"]*"', "", opening)
-    label = f' role="img" aria-label="{escape(description)}"'
-    return Markup(opening + label + ">" + re.sub(r"\n\s*", "\n", rest))
+    return inlined(paths, words) if paths else Drawn()
 
 
 def _groups(rows: Sequence[LabelsRow]) -> list[tuple[str, list[tuple[str, ...]]]]:

@@ -146,6 +146,16 @@ def draw_accuracy_panels(
     return _save(lambda: _panels_figure(panels, title, below, along, lowest), path)
 
 
+def draw_estimates(curve: Sequence[Sequence[int | float]], path: Path, *, title: str, below: str) -> tuple[Path, Path]:
+    """Draw accuracies with their intervals against labels, rows of labels, accuracy, low and high, into path.png and path.svg.
+
+    Returns both paths; raises UsageError without rows.
+    """
+    if not curve:
+        raise UsageError("expected at least one measured round to draw, found none; label more images.")
+    return _save(lambda: _estimates_figure(curve, title, below), path)
+
+
 def _save(draw: Callable[[], Figure], path: Path) -> tuple[Path, Path]:
     """Draw in askwell's style, whatever the user's is, and write the figure as PNG and as SVG."""
     data: dict[str, bytes] = {}
@@ -285,6 +295,23 @@ def _panels_figure(panels: Sequence[Panel], title: str, below: str, along: str, 
     figure.legend(
         samples, words, loc="lower center", ncols=_LEGEND_COLUMNS, frameon=False, handlelength=2.6, fontsize=8.5
     )
+    return figure
+
+
+def _estimates_figure(curve: Sequence[Sequence[int | float]], title: str, below: str) -> Figure:
+    height = _TOP + _PANEL_HEIGHT + _BOTTOM
+    figure = _blank(height)
+    _draw_title(figure, height, title, below)
+    axes = _axes(figure, _LEFT, _BOTTOM, _WIDTH - _LEFT - _PANEL_EDGE, _PANEL_HEIGHT)
+    labels, accuracy, low, high = (np.array([row[place] for row in curve], dtype=float) for place in range(4))
+    _dress_axes(axes, round(float(labels.max()) * 1.03) + 1, "estimated accuracy")
+    axes.set_ylim(max(0.0, float(np.floor(low.min() * 10) / 10) - 0.05), 1.0)
+    (look,) = looks_of(["accuracy"]).values()
+    bars = axes.errorbar(
+        labels, accuracy, (accuracy - low, high - accuracy), fmt="none", ecolor=look.colour, elinewidth=0.9
+    )
+    bars.lines[2][0].set(alpha=0.5, zorder=2.5)
+    _draw_line(axes, [round(each) for each in labels], list(accuracy), look, 0, 3.0)
     return figure
 
 
