@@ -13,6 +13,7 @@ from askwell.store.classes import ClassChange
 from askwell.store.labelling import LabellingStore
 from askwell.store.labelling_records import Answer, Guess, NewItem, Ranked
 from askwell.store.records import RoundRecord
+from askwell.store.states import RELEASED
 
 SEED = "seed"
 
@@ -119,6 +120,14 @@ def test_once_the_sample_is_given_to_training_no_later_model_is_measured(store: 
     assert current is not None
     store.edit("ann", Answer(corrected, "corrected", "label", "c2"), current.sequence)
     assert (said(store)["n"], said(store)["accuracy"] != before["accuracy"]) == (20, True)
+
+
+def test_a_sample_that_was_given_to_training_nobody_knows_when_measures_nothing(store: LabellingStore):
+    """As an earlier askwell wrote it down."""
+    answer_sample(store, 20)
+    commit_fit(store)
+    store.remember(RELEASED, "yes")
+    assert (said(store), json.loads(measured(store)["curve"])) == (None, [])
 
 
 def test_the_accuracy_with_what_is_missing_all_wrong_or_all_right_is_said(store: LabellingStore):

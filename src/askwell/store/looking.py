@@ -194,6 +194,8 @@ def sample_answers(connection: Connection, classes: Classes) -> list[tuple[int, 
 def released(connection: Connection) -> Released | None:
     """When the sample for measuring was given to training; None while it is not."""
     said = connection.scalar(select(about.c.value).where(about.c.key == RELEASED))
+    if said == "yes":  # of an askwell that did not note when
+        return Released(0, 0)
     return None if said is None else Released(*map(int, said.split()))
 
 
