@@ -48,7 +48,7 @@ class PeopleCampaign:
     estimate   of the latest model, None before there is one: accuracy, low, high, n, model_round, skipped, unsure, any_time, population,
                and auc with value, low and high
     curve      for each measured round: labels, accuracy, low, high
-    sample     images kept for measuring; released: they were given to the model, so that nothing can be measured any more
+    sample     images kept for measuring; released: they were given to the model, so that later models cannot be measured
     equal      images whose file equals another one's; withheld: images that wait because they belong together with one of the sample
     set_aside  images that cannot be shown, with the reason
     folder     None where no names are to be told: then people are counted and not named
@@ -103,9 +103,10 @@ def write_people_report(campaign: PeopleCampaign, directory: Path) -> Written:
 
 def accuracy_said(campaign: PeopleCampaign) -> list[str]:
     """How right the latest model is, in sentences, with all that limits them."""
-    if campaign.released:
-        return ["The random sample was given to the model, so its accuracy cannot be measured any more."]
     found = campaign.estimate
+    given = "The random sample was given to learning, so the accuracy of later models cannot be measured any more."
+    if found is None and campaign.released:
+        return [given]
     if found is None:
         return [
             "The accuracy is not measured yet: that takes a model, and answers to the random sample that is kept for it "
@@ -114,8 +115,8 @@ def accuracy_said(campaign: PeopleCampaign) -> list[str]:
     low, high = found["any_time"]
     said = [
         f"The model of round {found['model_round']} is right for {percent(found['accuracy'], 1)} of the images (95 % interval "
-        f"{percent(found['low'], 1)} to {percent(found['high'], 1)}, n = {found['n']}), by a random sample of the folder that no model was "
-        "trained on.",
+        f"{percent(found['low'], 1)} to {percent(found['high'], 1)}, n = {found['n']}), by a random sample of the folder that it was "
+        "not trained on.",
         f"Whoever stops because of what the figure shows should take the wider interval, {percent(low, 1)} to {percent(high, 1)}, which "
         "holds at any time.",
     ]
@@ -128,6 +129,8 @@ def accuracy_said(campaign: PeopleCampaign) -> list[str]:
             f"AUC {auc['value']:.3f} (95 % interval {auc['low']:.3f} to {auc['high']:.3f}): how often an image of the one class is put "
             "above one of the other."
         )
+    if campaign.released:
+        said.append(given)
     return [*said, "How many labels were saved is not said: nobody labelled at random beside to compare with."]
 
 
@@ -207,12 +210,8 @@ def _rounds_table(rounds: Sequence[Fitted]) -> Table:
 
 
 def _curve_table(campaign: PeopleCampaign) -> Table:
-    rows = [(str(int(labels)), *(percent(value, 1) for value in rest[:3])) for labels, *rest in _curve(campaign)]
+    rows = [(str(int(labels)), *(percent(value, 1) for value in rest[:3])) for labels, *rest in campaign.curve]
     return Table(("labels learnt from", "accuracy", "95 % from", "to"), tuple(rows))
-
-
-def _curve(campaign: PeopleCampaign) -> Sequence[Sequence[int | float]]:
-    return () if campaign.released else campaign.curve
 
 
 def _aside_said(campaign: PeopleCampaign) -> list[str]:
@@ -241,7 +240,7 @@ def _set_aside_table(campaign: PeopleCampaign) -> Table:
 
 
 def _figure(campaign: PeopleCampaign, directory: Path) -> tuple[Drawn, Sequence[Path]]:
-    if not (curve := _curve(campaign)):
+    if not (curve := campaign.curve):
         return Drawn(), ()
     from askwell.report.plots import draw_estimates  # here, because reading numbers needs no matplotlib
 
