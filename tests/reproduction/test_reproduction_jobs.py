@@ -77,6 +77,7 @@ if __name__ != "__main__":  # a worker that starts, before it is told anything
 else:
     from askwell.reproduction.jobs import Job, run_jobs
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started this may have it ignored
     run_jobs([Job(os.getpid, ())] * 2, 2, lambda job: None)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """

@@ -146,6 +146,15 @@ class Person:
             arg=sentence,
         )
 
+    def presses_until(self, key: str, sentence: str) -> None:
+        """Presses a key that changes nothing, until the line under the image says that: a first press may come before there is anything."""
+        for _ in range(300):
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(200)
+            if sentence in self.message():
+                return
+        raise AssertionError(f"not said: {sentence}")
+
     def presses_raw(self, key: str, code: str, *, repeat: bool = False, modifiers: int = 0) -> None:
         """A key press as another keyboard layout, or a key held down, sends it."""
         session = self.page.context.new_cdp_session(self.page)

@@ -73,8 +73,7 @@ def test_no_key_counts_while_the_image_is_on_its_way(shared: Served, arrives: Ca
     person.page.route("**/api/images/*?size=view", hold)
     person.page.reload()
     person.waits_for("Loading the next image")
-    person.page.keyboard.press("1")
-    person.waits_for("before the image was shown")
+    person.presses_until("1", "before the image was shown")
     assert person.has_given() == before
     waiting = False
     for route in held:

@@ -140,7 +140,7 @@ def test_a_morning_on_digits(label: Callable[..., Labelled], digits: Path, arriv
     assert exported(person) == asked
 
 
-@pytest.mark.parametrize("of", ["digits", "lesions"])
+@pytest.mark.parametrize("of", ["digits", pytest.param("lesions", marks=pytest.mark.slow)])
 def test_a_day_through_the_cold_start_and_two_fits(of: str, request, label, arrives, imagenet_weights: Path):
     """All of it on MNIST and on dermoscopic images, with a model that learns from the answers."""
     classes = DIGITS if of == "digits" else ("benign", "malignant")
@@ -202,7 +202,7 @@ def test_a_day_through_the_cold_start_and_two_fits(of: str, request, label, arri
     page.get_by_text("Renamed to “renamed”").wait_for()
     page.get_by_role("button", name="Merge “renamed”").click()
     page.locator(".form").get_by_role("button", name="Merge").click()
-    page.get_by_text(f"{sum(key == '2' for key in given.values())} answer").first.wait_for()
+    page.locator(".said").get_by_text(f"{sum(key == '2' for key in given.values())} answer").wait_for()
     page.locator(".said").get_by_role("button", name="Undo").click()
     page.get_by_text("Taken back.").wait_for()
     page.keyboard.press("Escape")

@@ -238,9 +238,9 @@ def test_an_image_that_is_gone_is_told_once_and_stands_as_a_word(
     assert page.locator("#strip img").count() == 0
     assert page.locator("#strip .bare").inner_text() == "Bad image"
     page.keyboard.press("ArrowLeft")
+    person.waits_for("Looking back")
     person.waits_for("The file of this image is gone.")
-    page.keyboard.press("1")
-    person.waits_for("This image cannot be shown, so its answer stays as it is.")
+    person.presses_until("1", "This image cannot be shown, so its answer stays as it is.")
     page.keyboard.press("g")
     page.locator("#grid-of").select_option("bad")
     page.get_by_role("group", name="Review").get_by_text("This image cannot be shown.").wait_for()
