@@ -2,8 +2,6 @@
 
 import csv
 import json
-import re
-import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +20,6 @@ from askwell.campaign.predicting import images_named, predict
 from askwell.campaign.saved_model import model_of_campaign, read_model
 from askwell.campaign.steps import load_round, posterior_of
 from askwell.campaign.studies.reopening import reopened
-from askwell.cli.app import run_command_line
 from askwell.errors import CampaignStateError
 from askwell.exchange.predictions import read_predictions
 from askwell.exchange.records import Record
@@ -37,18 +34,6 @@ from askwell.store.records import LabelEvent
 Told = Callable[[str], tuple[int, str, str]]
 RECIPE = "[recipe]\nsteps = 4\nbatch_size = 8\ndevice = 'cpu'\nprecision = 'fp32'\n"
 SIZE = "--seeds 1 --rounds 1 --query 3 --initial 4 --samples 3 --workers 1 --threads 1"
-
-
-@pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command in this process: exit code, and what it printed with line breaks as spaces."""
-
-    def tell(line: str) -> tuple[int, str, str]:
-        code = run_command_line(shlex.split(line))
-        printed = capfd.readouterr()
-        return code, printed.out, re.sub(r"\s+", " ", printed.err)
-
-    return tell
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """The commands on a campaign that people label: what they say to somebody who has never used them before."""
 
 import json
-import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,23 +8,10 @@ import pytest
 from PIL import Image
 
 from askwell.campaign.labelling import begin_or_resume, index_folder
-from askwell.cli.app import run_command_line
 from askwell.store.labelling import LabellingStore
 
 Told = Callable[[str], tuple[int, str, str]]
 COUNT = 24
-
-
-@pytest.fixture
-def told(capfd: pytest.CaptureFixture[str]) -> Told:
-    """Runs a command in this process: exit code, and what it printed with line breaks as spaces."""
-
-    def tell(line: str) -> tuple[int, str, str]:
-        code = run_command_line(shlex.split(line))
-        printed = capfd.readouterr()
-        return code, printed.out, re.sub(r"\s+", " ", printed.err)
-
-    return tell
 
 
 @pytest.fixture

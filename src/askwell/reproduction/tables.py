@@ -3,6 +3,7 @@
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from askwell.errors import CampaignStateError
@@ -70,17 +71,7 @@ def crossings(results: Results, directory: Path) -> str:
     for target, paper in TABLE_1.items():
         for name in PAPERS_ORDER:
             cells = [str(paper[name]), _of_authors(name, _crossing(stored[name], target, initial=100, validation=0))]
-            for preset in PRESETS:
-
-                def crossing(result: Result, name: str = name, target: float = target) -> str:
-                    curve = _mean_of(result.curves(), name)
-                    return (
-                        NOTHING
-                        if curve is None
-                        else _crossing(curve, target, result.initial, result.validation, _planned(result))
-                    )
-
-                cells.append(_both_evaluations(results, "table1", preset, crossing))
+            cells += _ours(results, "table1", partial(_crossing_of, strategy=name, target=target))
             rows.append([f"{100 * (1 - target):.0f} % error", name, *cells])
     return markdown(["to reach", "strategy", *COLUMNS], rows)
 
@@ -92,13 +83,7 @@ def errors_at_the_end(results: Results, directory: Path) -> str:
     for name in ("random", "bald", "max_entropy", "variation_ratios", "mean_std"):
         paper = f"{100 * TABLE_2[name]:.2f} %" if name in TABLE_2 else NOTHING
         cells = [paper, _of_authors(name, f"{100 * (1 - stored[name].accuracy[-1]):.2f} %")]
-        for preset in PRESETS:
-
-            def error(result: Result, name: str = name) -> str:
-                return _error(_seeds_of(result, name), 1000)
-
-            cells.append(_both_evaluations(results, "table2", preset, error))
-        rows.append([name, *cells])
+        rows.append([name, *cells, *_ours(results, "table2", partial(_error_of, strategy=name, labels=1000))])
     return markdown(["strategy", *COLUMNS], rows)
 
 
@@ -108,11 +93,7 @@ def figure_1(results: Results, directory: Path) -> str:
     rows = []
     for target in (0.9, 0.95, 0.98):
         for name in PAPERS_ORDER:
-
-            def pair(result: Result, name: str = name, target: float = target) -> str:
-                return _pair(_mean_of(result.curves(), name), target, _planned(result))
-
-            ours = [_both_evaluations(results, "figure1", preset, pair) for preset in PRESETS]
+            ours = _ours(results, "figure1", partial(_pair_of, strategy=name, target=target))
             theirs = _of_authors(name, _pair(stored[name], target, stored[name].labels[-1]))
             rows.append([f"{100 * target:.0f} %", name, NOTHING, theirs, *ours])
     return markdown(["accuracy", "strategy", *COLUMNS], rows)
@@ -286,10 +267,30 @@ def _mean_of(curves: Mapping[str, Seeds], strategy: str) -> Curve | None:
     return None if seeds is None else mean_curve(seeds)
 
 
+def _ours(results: Results, experiment: str, cell: Callable[[Result], str]) -> list[str]:
+    """A cell for each preset."""
+    return [_both_evaluations(results, experiment, preset, cell) for preset in PRESETS]
+
+
 def _both_evaluations(results: Results, experiment: str, preset: str, cell: Callable[[Result], str]) -> str:
     """The preset's own evaluation, and behind it that of the same weights by MC dropout, where there is one."""
     own, beside = results.get((experiment, preset)), results.get((experiment, f"{preset}-mc"))
     return (NOTHING if own is None else cell(own)) + ("" if beside is None else f"; MC: {cell(beside)}")
+
+
+def _error_of(result: Result, strategy: str, labels: int) -> str:
+    return _error(_seeds_of(result, strategy), labels)
+
+
+def _pair_of(result: Result, strategy: str, target: float) -> str:
+    return _pair(_mean_of(result.curves(), strategy), target, _planned(result))
+
+
+def _crossing_of(result: Result, strategy: str, target: float) -> str:
+    curve = _mean_of(result.curves(), strategy)
+    if curve is None:
+        return NOTHING
+    return _crossing(curve, target, result.initial, result.validation, _planned(result))
 
 
 def _of_authors(strategy: str, cell: str) -> str:

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, exists, func, or_, select
 
 from askwell.errors import ItemNotFoundError
 from askwell.store.answering import check_item, is_evaluation
@@ -58,7 +58,7 @@ def _not_asked(connection: Connection) -> int:
     broken = (
         select(func.count())
         .select_from(quarantine)
-        .where(quarantine.c.position.not_in(select(item_states.c.position).where(item_states.c.kind != "skip")))
+        .where(~exists().where(item_states.c.position == quarantine.c.position, item_states.c.kind != "skip"))
     )
     aside = connection.scalar(select(about.c.value).where(about.c.key == ASIDE))
     return (connection.scalar(broken) or 0) + int(aside or 0)
@@ -176,8 +176,9 @@ def sample_answers(connection: Connection, classes: Classes) -> list[tuple[int, 
     Once the sample is released, items that had no answer until then count as not asked: their guess may have been seen since.
     """
     when = released(connection)
-    first = select(answer_events.c.position).where(answer_events.c.sequence <= (0 if when is None else when.sequence))
-    early = None if when is None else set(connection.scalars(first.distinct()))
+    of_sample = answer_events.c.position.in_(select(evaluation_items.c.position))
+    answered = select(answer_events.c.position).where(of_sample)
+    early = None if when is None else set(connection.scalars(answered.where(answer_events.c.sequence <= when.sequence)))
     statement = (
         select(evaluation_items.c.position, item_states.c.kind, item_states.c.class_id, quarantine.c.reason)
         .join(item_states, item_states.c.position == evaluation_items.c.position, isouter=True)
